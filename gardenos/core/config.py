@@ -1,0 +1,83 @@
+"""Settings, read once at the composition root: environment first, then the home's secrets folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX = "GARDENOS_"
+SECRETS_FOLDER = "secrets"
+
+
+def default_home() -> Path:
+    """Where an installation keeps its data: `GARDENOS_HOME`, else `.garden` in the working folder."""
+    return Path(os.environ.get(f"{ENV_PREFIX}HOME") or ".garden").expanduser().absolute()
+
+
+class Settings(BaseSettings):
+    """Everything an installation can be told, each as `GARDENOS_<NAME>`.
+
+    A secret may also be a file `<home>/secrets/gardenos_<name>`, the shape in which Kubernetes and
+    Docker mount secrets; the environment wins over the file.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+
+    database_url: SecretStr | None = None
+    """The app's own login (no superuser, no BYPASSRLS). Absent until `gardenos up` has run."""
+    admin_database_url: SecretStr | None = None
+    """A login that may create roles and schemas; only `migrate` and `up` use it."""
+    database_pool_min: int = Field(default=2, ge=0, le=200)
+    database_pool_max: int = Field(default=10, ge=1, le=200)
+
+    http_port: int = Field(default=8000, ge=1, le=65535)
+    dashboard_port: int = Field(default=8265, ge=1, le=65535)
+    ray_port: int = Field(default=6379, ge=1, le=65535)
+    public_url: str = "http://127.0.0.1:8000"
+    """Where clients reach this installation; the issuer of its tokens is derived from it."""
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    max_import_bytes: int = Field(default=64 * 1_048_576, ge=1024)
+
+    cursor_secret: SecretStr | None = None
+    jwt_secret: SecretStr | None = None
+    """HS256 secret shared with Supabase's services, at least 32 bytes."""
+    jwt_signing_key: SecretStr | None = None
+    """PEM of the P-256 key that signs the tokens of the built-in sign-in (ES256)."""
+    jwt_audience: str = "authenticated"
+    jwt_issuer: str | None = None
+    """Tokens of another issuer are refused; default `<public_url>/auth/v1`."""
+    jwks_url: str | None = None
+    """Where an external GoTrue publishes its keys; its tokens are then taken beside our own."""
+    access_token_ttl_s: int = Field(default=3600, ge=30, le=604_800)
+    signup: Literal["open", "closed"] = "open"
+
+    llm_provider: Literal["auto", "rules", "openai"] = "auto"
+    """`auto` is `openai` where an API key is set, else `rules`."""
+    llm_base_url: str = "https://api.deepinfra.com/v1/openai"
+    llm_model: str = "deepseek-ai/DeepSeek-V3-0324"
+    llm_api_key: SecretStr | None = None
+    llm_timeout_s: float = Field(default=30.0, gt=0, le=600)
+
+    task_lease_s: float = Field(default=30.0, ge=1, le=3600)
+    """How long a crashed worker's tasks wait before another may take them."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of the tokens made here."""
+        return self.jwt_issuer or f"{self.public_url.rstrip('/')}/auth/v1"
+
+    @classmethod
+    def load(cls, home: Path | None = None) -> Self:
+        """Read the environment and the secrets folder of `home` (default: `default_home()`)."""
+        where = (home or default_home()).expanduser().absolute()
+        folder = where / SECRETS_FOLDER
+        secrets = folder if folder.is_dir() else None
+        return cls(home=where, _secrets_dir=secrets)  # pyright: ignore[reportCallIssue] documented by pydantic-settings, absent from its signature

@@ -1,0 +1,92 @@
+"""The connection pool, and the refusal to run as a role that could see every agency."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import asyncpg
+
+from gardenos.core.errors import DatabaseUnavailable, GardenOSError
+from gardenos.db.session import UNREACHABLE, Database, Pool
+
+
+class PrivilegedRole(GardenOSError):
+    """The database login can bypass row-level security. Use the `gardenos_app` role instead."""
+
+    code = "privileged-role"
+
+
+class SchemaOutdated(GardenOSError):
+    """The database has no GardenOS schema, or an older one. Run `gardenos migrate` first."""
+
+    code = "schema-outdated"
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+async def _prepare_connection(conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    for name in ("json", "jsonb"):
+        await conn.set_type_codec(name, encoder=_dump, decoder=json.loads, schema="pg_catalog")
+
+
+async def _keep_connection(_conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Nothing session-scoped is ever set, so asyncpg's reset would be a wasted round trip."""
+
+
+async def open_pool(dsn: str, *, min_size: int, max_size: int, name: str) -> Pool:
+    """A pool on `dsn`; `name` shows in pg_stat_activity. Raises `DatabaseUnavailable`."""
+    try:
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=min_size,
+            max_size=max_size,
+            init=_prepare_connection,
+            reset=_keep_connection,
+            timeout=5,
+            command_timeout=60,
+            max_inactive_connection_lifetime=300,
+            server_settings={"application_name": name, "jit": "off"},
+        )
+    except UNREACHABLE as error:
+        raise DatabaseUnavailable(f"The database does not answer: {error}") from error
+
+
+_PRIVILEGES = """
+SELECT rolname, rolsuper, rolbypassrls,
+       EXISTS (SELECT FROM pg_roles r
+                WHERE (r.rolsuper OR r.rolbypassrls) AND pg_has_role(current_user, r.oid, 'MEMBER'))
+         AS can_become,
+       EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname IN ('public', 'auth')
+                  AND pg_has_role(current_user, c.relowner, 'MEMBER')) AS owns_tables
+  FROM pg_roles WHERE rolname = current_user
+"""
+
+
+async def refuse_privileged_role(pool: Pool) -> None:
+    """Raise `PrivilegedRole` where the login could read past row-level security."""
+    async with pool.acquire() as conn:
+        row = await conn.fetchrow(_PRIVILEGES)
+    if row is None:
+        raise PrivilegedRole
+    if row["rolsuper"] or row["rolbypassrls"] or row["can_become"] or row["owns_tables"]:
+        raise PrivilegedRole(
+            f"The database login {row['rolname']!r} can bypass row-level security (superuser, "
+            "BYPASSRLS or owner of the tables). Point GARDENOS_DATABASE_URL at a login that is a "
+            "plain member of authenticated, gardenos_agent, gardenos_worker and gardenos_auth, "
+            "as `gardenos migrate` sets up."
+        )
+
+
+async def open_database(dsn: str, *, min_size: int = 2, max_size: int = 10, name: str) -> Database:
+    """The pool for the app, checked: reachable and unprivileged."""
+    pool = await open_pool(dsn, min_size=min_size, max_size=max_size, name=name)
+    try:
+        await refuse_privileged_role(pool)
+    except BaseException:
+        await pool.close()
+        raise
+    return Database(pool)

@@ -1,0 +1,1 @@
+"""What every route shares: problems, services, preconditions, idempotency. Knows no noun."""

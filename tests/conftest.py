@@ -1,0 +1,62 @@
+"""One embedded PostgreSQL per test session; a database cloned from a migrated template per test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from gardenos.db.pool import open_database
+from gardenos.testing.postgres import PostgresServer, make_member, running_server
+
+if TYPE_CHECKING:
+    from gardenos.core.claims import Claims
+    from gardenos.db.session import Database
+    from gardenos.testing.postgres import AdminConnection
+
+
+@pytest.fixture(scope="session")
+def server() -> Generator[PostgresServer]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def database_name(server: PostgresServer) -> AsyncGenerator[str]:
+    """A fresh migrated database; its name."""
+    async with server.clone() as name:
+        yield name
+
+
+@pytest.fixture
+async def db(server: PostgresServer, database_name: str) -> AsyncGenerator[Database]:
+    """The app's view of a fresh database."""
+    database = await open_database(server.app(database_name), min_size=1, name="test")
+    try:
+        yield database
+    finally:
+        await database.pool.close()
+
+
+@pytest.fixture
+async def admin(server: PostgresServer, database_name: str) -> AsyncGenerator[AdminConnection]:
+    """A superuser's connection to the same database: to arrange and to look past the policies."""
+    conn = await asyncpg.connect(server.admin(database_name))
+    try:
+        yield conn
+    finally:
+        await conn.close()
+
+
+@pytest.fixture
+async def owner(admin: AdminConnection) -> Claims:
+    """The owner of an agency."""
+    return await make_member(admin)
+
+
+@pytest.fixture
+async def stranger(admin: AdminConnection) -> Claims:
+    """The owner of another agency."""
+    return await make_member(admin)
