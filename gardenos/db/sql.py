@@ -32,5 +32,5 @@ class Queries(Mapping[str, str]):
 
 
 def load(package: str) -> Queries:
-    """The `queries.sql` of a package, as in `load(__package__)`."""
+    """The `queries.sql` of a package, as in `load("gardenos.crm.leads")`."""
     return Queries(package, files(package).joinpath("queries.sql").read_text("utf-8"))

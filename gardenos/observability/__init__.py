@@ -1,0 +1,1 @@
+"""What happens, said once: code observes typed events; logs and metrics subscribe to them."""

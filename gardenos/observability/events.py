@@ -1,0 +1,125 @@
+"""Everything observable, one frozen type each. `observe(event)` tells every subscriber."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TasksLeased:
+    """The orchestrator leased a batch."""
+
+    agent_type: str
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFinished:
+    """A run ended and its end was written; `outcome` is done, retry, fail, snooze or cancel."""
+
+    task_id: UUID
+    agent_type: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class ZombieDropped:
+    """A run ended after its lease had passed to another; its result was dropped."""
+
+    task_id: UUID
+    agent_type: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchGivenBack:
+    """A batch could not be delivered or its replica died; its tasks were queued again."""
+
+    agent_type: str
+    tasks: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TasksRescued:
+    """Expired leases were found: tasks queued again or, out of retries, dead."""
+
+    requeued: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeChanged:
+    """This orchestrator took or lost the right to lease."""
+
+    holder: str
+    epoch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CycleSaid:
+    """What a background loop last did, in a sentence; observed when the sentence changes."""
+
+    loop: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class LLMCalled:
+    """One call to a language model ended."""
+
+    provider: str
+    model: str
+    outcome: str
+    latency_s: float
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeadsImported:
+    """An import was committed."""
+
+    import_id: UUID
+    rows: int
+    imported: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A sign-in was tried."""
+
+    outcome: str
+
+
+Event: TypeAlias = (
+    TasksLeased
+    | TaskFinished
+    | ZombieDropped
+    | BatchGivenBack
+    | TasksRescued
+    | OfficeChanged
+    | CycleSaid
+    | LLMCalled
+    | LeadsImported
+    | SignedIn
+)
+Subscriber: TypeAlias = Callable[[Event], None]
+
+_subscribers: list[Subscriber] = []
+
+
+def subscribe(subscriber: Subscriber) -> Callable[[], None]:
+    """Tell `subscriber` of every event from now on; returns how to stop that."""
+    _subscribers.append(subscriber)
+    return lambda: _subscribers.remove(subscriber)
+
+
+def observe(event: Event) -> None:
+    """Tell every subscriber of an event."""
+    for subscriber in _subscribers:
+        subscriber(event)

@@ -1,0 +1,40 @@
+"""Structured logs: one JSON object per line on stderr."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from dataclasses import asdict
+
+import structlog
+
+from gardenos.observability.events import Event, TaskFinished
+
+_CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def configure(level: str = "info") -> None:
+    """Set up logging for this process; `level` is debug, info, warning or error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def log_event(event: Event) -> None:
+    """Subscribe this to write events to the log; the end of a single task only at debug level."""
+    name = _CAMEL.sub("_", type(event).__name__).lower()
+    log = structlog.get_logger("gardenos")
+    write = log.debug if isinstance(event, TaskFinished) else log.info
+    write(name, **asdict(event))
