@@ -40,6 +40,10 @@ CREATE TABLE public.leads (
   created_at             timestamptz NOT NULL DEFAULT now(),
   updated_at             timestamptz NOT NULL DEFAULT now(),
   deleted_at             timestamptz,
+  -- What lists search and sort by. Columns, because behind row-level security an index serves only
+  -- leakproof conditions, and an expression such as lower(email) is none.
+  email_key              text GENERATED ALWAYS AS (lower(email)) STORED,
+  score_rank             smallint GENERATED ALWAYS AS (coalesce(quality_score, -1)) STORED,
   CONSTRAINT score_is_whole
     CHECK ((quality_score IS NULL) = (scored_at IS NULL)
        AND (conversion_probability IS NULL) = (scored_at IS NULL))
@@ -48,9 +52,9 @@ CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FU
 CREATE UNIQUE INDEX leads_external_id_key ON public.leads (agency_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX leads_created_idx ON public.leads (agency_id, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX leads_updated_idx ON public.leads (agency_id, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
-CREATE INDEX leads_score_idx ON public.leads (agency_id, (coalesce(quality_score, -1)) DESC, id DESC) WHERE deleted_at IS NULL;
+CREATE INDEX leads_score_idx ON public.leads (agency_id, score_rank DESC, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX leads_status_idx ON public.leads (agency_id, status, id DESC) WHERE deleted_at IS NULL;
-CREATE INDEX leads_email_idx ON public.leads (agency_id, lower(email)) WHERE email IS NOT NULL;
+CREATE INDEX leads_email_idx ON public.leads (agency_id, email_key) WHERE email_key IS NOT NULL;
 
 ALTER TABLE public.imports ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.imports FORCE ROW LEVEL SECURITY;

@@ -1,0 +1,1 @@
+"""Explainable lead scoring: signed points per fact, summed into a score and a probability."""

@@ -1,0 +1,149 @@
+"""The two clients: `GardenOS` blocks, `AsyncGardenOS` is awaited. Everything else they share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from gardenos import __version__
+from gardenos.sdk.auth import PasswordAuth, TokenAuth
+from gardenos.sdk.bound import D, Namespace, endpoint
+from gardenos.sdk.call import Call, model
+from gardenos.sdk.drivers import AsyncDriver, Limits, SyncDriver
+from gardenos.sdk.imports import Imports
+from gardenos.sdk.leads import Leads
+from gardenos.sdk.orchestrator import Orchestrator
+from gardenos.sdk.results import Status
+from gardenos.sdk.tasks import Tasks
+
+_HEADERS = {
+    "Accept": "application/json, application/problem+json",
+    "User-Agent": f"gardenos-sdk/{__version__}",
+}
+
+
+def _auth(
+    url: str,
+    token: str | None,
+    email: str | None,
+    password: str | None,
+    monotonic: Callable[[], float],
+) -> httpx.Auth:
+    if token is not None and email is None and password is None:
+        return TokenAuth(token)
+    if token is None and email is not None and password is not None:
+        return PasswordAuth(url, email, password, now=monotonic)
+    raise TypeError("Give either token=..., or email=... and password=....")
+
+
+class _Client(Namespace[D]):
+    """What both clients offer."""
+
+    def __init__(self, driver: D) -> None:
+        super().__init__(driver)
+        self.leads = Leads[D](driver)
+        self.imports = Imports[D](driver)
+        self.orchestrator = Orchestrator[D](driver)
+        self.tasks = Tasks[D](driver)
+
+    @endpoint
+    def status(self) -> Call[Status]:
+        """What the installation is doing."""
+        return Call("GET", "/ai/status", model(Status))
+
+
+class GardenOS(_Client[SyncDriver]):
+    """A GardenOS installation, from plain code: every method blocks until it has its answer.
+
+    Sign in with `token`, or with `email` and `password`: then tokens are fetched and refreshed as
+    needed. `timeout_s` limits one attempt, `deadline_s` a call with its repetitions. `transport`,
+    `sleep` and `monotonic` are seams for tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        email: str | None = None,
+        password: str | None = None,
+        timeout_s: float = 30.0,
+        deadline_s: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        root = url.rstrip("/")
+        client = httpx.Client(
+            base_url=root,
+            auth=_auth(root, token, email, password, monotonic),
+            headers=_HEADERS,
+            transport=transport,
+        )
+        limits = Limits(timeout_s, deadline_s)
+        super().__init__(SyncDriver(client, limits, sleep=sleep, monotonic=monotonic))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.driver.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncGardenOS(_Client[AsyncDriver]):
+    """A GardenOS installation, from asyncio and notebooks: every method is awaited.
+
+    The parameters are those of `GardenOS`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        email: str | None = None,
+        password: str | None = None,
+        timeout_s: float = 30.0,
+        deadline_s: float = 60.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        root = url.rstrip("/")
+        client = httpx.AsyncClient(
+            base_url=root,
+            auth=_auth(root, token, email, password, monotonic),
+            headers=_HEADERS,
+            transport=transport,
+        )
+        limits = Limits(timeout_s, deadline_s)
+        super().__init__(AsyncDriver(client, limits, sleep=sleep, monotonic=monotonic))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.driver.client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()

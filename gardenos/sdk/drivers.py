@@ -1,0 +1,192 @@
+"""Who carries plans out: one driver that blocks, one that awaits. Retries are tenacity's work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception_type
+from tenacity import retry_if_result as retry_if_answer
+from tenacity.wait import wait_random_exponential
+
+from gardenos.sdk.call import Call, Pause, Plan, Step, after
+from gardenos.sdk.problems import retry_after_s, unreachable
+from gardenos.sdk.results import Page
+
+T = TypeVar("T")
+
+_PASSING_ERRORS = (
+    httpx.NetworkError,
+    httpx.RemoteProtocolError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+)
+"""The connection failed or broke. A read that timed out is not among them: it had its time."""
+_PASSING_STATUSES = frozenset({429, 502, 503, 504})
+_backoff = wait_random_exponential(multiplier=0.25, max=8)
+
+
+def _wait(state: RetryCallState) -> float:
+    asked = 0.0
+    if state.outcome is not None and not state.outcome.failed:
+        asked = retry_after_s(state.outcome.result()) or 0.0
+    # The jitter comes on top, so that clients told the same time do not return in step.
+    return asked + _backoff(state)
+
+
+def _last(state: RetryCallState) -> httpx.Response:
+    assert state.outcome is not None  # noqa: S101 tenacity calls this after an attempt only
+    return state.outcome.result()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a call may take, in seconds."""
+
+    timeout_s: float = 30.0
+    """For one attempt to make progress: connect, send, or receive."""
+    deadline_s: float = 60.0
+    """For the call with all its repetitions."""
+
+
+class Driver:
+    """What both drivers share: limits, the clock, and the rules of repeating."""
+
+    def __init__(self, limits: Limits, monotonic: Callable[[], float]) -> None:
+        self._limits = limits
+        self._monotonic = monotonic
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return self._monotonic()
+
+    def _rules(self, call: Call[Any], give_up_at: float) -> dict[str, Any]:
+        passing = retry_if_exception_type(_PASSING_ERRORS) | retry_if_answer(
+            lambda answer: answer.status_code in _PASSING_STATUSES
+        )
+
+        def out_of_time(state: RetryCallState) -> bool:
+            return not call.repeatable or self._monotonic() + state.upcoming_sleep >= give_up_at
+
+        return {
+            "retry": passing,
+            "wait": _wait,
+            "stop": out_of_time,
+            "retry_error_callback": _last,
+        }
+
+    def _give_up_at(self, call: Call[Any]) -> float:
+        return self._monotonic() + self._limits.deadline_s + call.patience_s
+
+    def _request(
+        self, client: httpx.Client | httpx.AsyncClient, call: Call[Any], give_up_at: float
+    ) -> httpx.Request:
+        left = max(0.1, give_up_at - self._monotonic())
+        return client.build_request(
+            call.method,
+            call.path,
+            params=dict(call.params),
+            json=call.json,
+            data=call.data,
+            files=call.files,
+            headers=call.headers,
+            timeout=min(left, self._limits.timeout_s + call.patience_s),
+        )
+
+
+class SyncDriver(Driver):
+    """Blocks until a plan is done."""
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        limits: Limits,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(limits, monotonic)
+        self.client = client
+        self._sleep = sleep
+
+    def run(self, plan: Plan[T]) -> T:
+        """The plan's result. Raises what the plan raises, and `Unreachable`."""
+        steps = iter(plan)
+        answer: httpx.Response | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = self._take(step)
+
+    def iterate(self, first: Call[Page[T]]) -> Iterator[T]:
+        """The items of a list, page after page."""
+        call: Call[Page[T]] | None = first
+        while call is not None:
+            page = self.run(call)
+            yield from page.items
+            call = after(call, page)
+
+    def _take(self, step: Step) -> httpx.Response | None:
+        if isinstance(step, Pause):
+            return self._sleep(step.seconds)
+        give_up_at = self._give_up_at(step)
+
+        def attempt() -> httpx.Response:
+            return self.client.send(self._request(self.client, step, give_up_at))
+
+        with unreachable(str(self.client.base_url)):
+            return Retrying(sleep=self._sleep, **self._rules(step, give_up_at))(attempt)
+
+
+class AsyncDriver(Driver):
+    """Awaits until a plan is done."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        limits: Limits,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(limits, monotonic)
+        self.client = client
+        self._sleep = sleep
+
+    async def run(self, plan: Plan[T]) -> T:
+        """The plan's result. Raises what the plan raises, and `Unreachable`."""
+        steps = iter(plan)
+        answer: httpx.Response | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = await self._take(step)
+
+    async def iterate(self, first: Call[Page[T]]) -> AsyncIterator[T]:
+        """The items of a list, page after page."""
+        call: Call[Page[T]] | None = first
+        while call is not None:
+            page = await self.run(call)
+            for item in page.items:
+                yield item
+            call = after(call, page)
+
+    async def _take(self, step: Step) -> httpx.Response | None:
+        if isinstance(step, Pause):
+            await self._sleep(step.seconds)
+            return None
+        give_up_at = self._give_up_at(step)
+
+        async def attempt() -> httpx.Response:
+            return await self.client.send(self._request(self.client, step, give_up_at))
+
+        with unreachable(str(self.client.base_url)):
+            return await AsyncRetrying(sleep=self._sleep, **self._rules(step, give_up_at))(attempt)

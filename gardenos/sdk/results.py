@@ -1,0 +1,224 @@
+"""What the methods give back: frozen, typed, and readable as attributes or like a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gardenos.core.ids import FollowUpId, ImportId, LeadId, TaskId
+
+T = TypeVar("T")
+
+LeadStatus: TypeAlias = Literal["new", "contacted", "qualified", "unqualified", "converted", "lost"]
+TaskState: TypeAlias = Literal["queued", "running", "succeeded", "dead", "cancelled"]
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+class Result(BaseModel):
+    """A value from GardenOS. Fields a newer server adds are kept, and read like `result["new"]`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.keys():
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def keys(self) -> Iterable[str]:
+        """The field names: with `[...]` this makes `dict(result)` and `**result` work."""
+        return [*type(self).model_fields, *(self.model_extra or {})]
+
+
+class Page(Result, Generic[T]):
+    """Part of a list. `next_cursor` is None on the last page; `total` is set only if asked for."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None = None
+    total: int | None = None
+
+
+class Items(Result, Generic[T]):
+    """A short list, complete."""
+
+    items: tuple[T, ...]
+
+
+class Lead(Result):
+    """A lead as it stood when it was read; `version` guards changes to it."""
+
+    id: LeadId
+    external_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    company: str | None = None
+    job_title: str | None = None
+    website: str | None = None
+    city: str | None = None
+    country: str | None = None
+    source: str | None = None
+    status: LeadStatus = "new"
+    notes: str | None = None
+    custom: dict[str, Scalar] = Field(default_factory=dict[str, Scalar])
+    owner_id: UUID | None = None
+    import_id: ImportId | None = None
+    quality_score: int | None = None
+    """0 to 100; None until an agent has scored the lead."""
+    conversion_probability: float | None = None
+    """0 to 1, calibrated; None until an agent has scored the lead."""
+    scored_at: datetime | None = None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None = None
+
+
+class Reason(Result):
+    """One feature's part in a score."""
+
+    feature: str
+    value: Any = None
+    contribution: float
+    text: str
+
+
+class Analysis(Result):
+    """How good a lead is, why, and what to do about it."""
+
+    quality_score: int
+    """0 to 100."""
+    conversion_probability: float
+    """0 to 1, calibrated; never a language model's opinion."""
+    next_actions: tuple[str, ...]
+    reasons: tuple[Reason, ...] = ()
+    provider: str
+    model: str
+    task_id: TaskId
+
+
+class Score(Result):
+    """An earlier analysis of a stored lead."""
+
+    quality_score: int
+    conversion_probability: float
+    reasons: tuple[Reason, ...] = ()
+    next_actions: tuple[str, ...] = ()
+    provider: str
+    model: str
+    task_id: TaskId
+    created_at: datetime
+
+
+class FollowUp(Result):
+    """A drafted message. Nothing sends it: a person decides."""
+
+    subject: str
+    body: str
+    full_message: str
+    provider: str
+    model: str
+    task_id: TaskId
+
+
+class StoredFollowUp(FollowUp):
+    """A draft kept with its lead."""
+
+    id: FollowUpId
+    state: Literal["draft", "approved", "discarded"]
+    created_at: datetime
+
+
+class RowError(Result):
+    """What was wrong with a row of an import; `row` counts from 1, the header not included."""
+
+    row: int
+    column: str | None = None
+    code: str
+    detail: str
+
+
+class Import(Result):
+    """What became of a file's rows: every one is imported, a duplicate, or rejected."""
+
+    id: ImportId
+    filename: str | None = None
+    rows_read: int
+    imported: int
+    duplicates: int
+    rejected: int
+    tasks_enqueued: int = 0
+    errors: tuple[RowError, ...] = ()
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+class Task(Result):
+    """A task of the durable queue, as it stood when it was read."""
+
+    id: TaskId
+    agent_type: str
+    state: TaskState
+    priority: int
+    payload: dict[str, Any]
+    attempt: int
+    max_retries: int
+    run_at: datetime
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more will happen to the task by itself."""
+        return self.state in ("succeeded", "dead", "cancelled")
+
+
+class AgentTask(BaseModel):
+    """Work to hand to an agent. Priority 1 comes first, 9 last.
+
+    `id` is your name for the work: submitting the same name twice enqueues it once. The queue's
+    own id is that of the `Task` you get back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str | None = Field(default=None, min_length=1, max_length=255)
+    priority: int = Field(default=5, ge=1, le=9)
+    payload: dict[str, Any]
+    max_retries: int = Field(default=3, ge=0, le=100)
+    agent_type: str = "lead_analysis"
+    run_at: datetime | None = None
+
+
+class Scaling(Result):
+    """The size asked for a pool of agents."""
+
+    agent_type: str
+    replicas: int
+    expires_at: datetime | None = None
+
+
+class Agent(Result):
+    """One running agent (a replica) and its metrics."""
+
+    id: str
+    agent_type: str
+
+
+class AgentMetrics(Result):
+    """How one agent fares."""
+
+
+class Status(Result):
+    """What the installation is doing."""
+
+
+class Queues(Result):
+    """What waits in the queues, per agent type."""
