@@ -365,6 +365,8 @@ CREATE TABLE public.leads (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
+    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
+    score_rank smallint GENERATED ALWAYS AS (COALESCE((quality_score)::integer, '-1'::integer)) STORED,
     CONSTRAINT leads_city_check CHECK ((char_length(city) <= 200)),
     CONSTRAINT leads_company_check CHECK ((char_length(company) <= 200)),
     CONSTRAINT leads_conversion_probability_check CHECK (((conversion_probability >= (0)::double precision) AND (conversion_probability <= (1)::double precision))),
@@ -529,11 +531,11 @@ CREATE INDEX lead_scores_lead_idx ON public.lead_scores USING btree (agency_id, 
 
 CREATE INDEX leads_created_idx ON public.leads USING btree (agency_id, id DESC) WHERE (deleted_at IS NULL);
 
-CREATE INDEX leads_email_idx ON public.leads USING btree (agency_id, lower(email)) WHERE (email IS NOT NULL);
+CREATE INDEX leads_email_idx ON public.leads USING btree (agency_id, email_key) WHERE (email_key IS NOT NULL);
 
 CREATE UNIQUE INDEX leads_external_id_key ON public.leads USING btree (agency_id, external_id) WHERE (external_id IS NOT NULL);
 
-CREATE INDEX leads_score_idx ON public.leads USING btree (agency_id, COALESCE((quality_score)::integer, '-1'::integer) DESC, id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX leads_score_idx ON public.leads USING btree (agency_id, score_rank DESC, id DESC) WHERE (deleted_at IS NULL);
 
 CREATE INDEX leads_status_idx ON public.leads USING btree (agency_id, status, id DESC) WHERE (deleted_at IS NULL);
 
