@@ -88,13 +88,17 @@ async def test_a_task_runs_and_its_effect_stands(
     assert await admin.fetchval("SELECT count(*) FROM lead_scores") == 1
 
 
+async def enqueue_and_fail(db: Database, claims: Claims) -> None:
+    async with db.session(claims) as session:
+        await store.enqueue(session, [work("a")])
+        raise RuntimeError
+
+
 async def test_a_rolled_back_transaction_enqueues_nothing(
     db: Database, owner: Claims, admin: AdminConnection
 ) -> None:
     with pytest.raises(RuntimeError):
-        async with db.session(owner) as session:
-            await store.enqueue(session, [work("a")])
-            raise RuntimeError
+        await enqueue_and_fail(db, owner)
     assert await admin.fetchval("SELECT count(*) FROM agent_tasks") == 0
 
 
@@ -148,6 +152,7 @@ async def test_two_orchestrators_never_lease_at_once(db: Database, owner: Claims
     first = await queue.take_office("one", ttl_s=0)
     assert first is not None
     second = await queue.take_office("two", ttl_s=60)
+    assert second is not None
     assert second == first + 1
     assert await queue.take_office("one", ttl_s=60) is None
     assert await queue.lease("scribe", limit=9, holder="one", epoch=first, lease_s=9) == []
