@@ -1,1 +1,1 @@
-"""Agents that score leads and draft follow-ups, and the language models they may ask."""
+"""Agents, the models they ask, and the scoring that never depends on one."""

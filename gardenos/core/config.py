@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENV_PREFIX = "GARDENOS_"
 SECRETS_FOLDER = "secrets"
+
+Price: TypeAlias = Annotated[Decimal, Field(ge=0)]
 
 
 def default_home() -> Path:
@@ -63,6 +66,8 @@ class Settings(BaseSettings):
     llm_model: str = "deepseek-ai/DeepSeek-V3-0324"
     llm_api_key: SecretStr | None = None
     llm_timeout_s: float = Field(default=30.0, gt=0, le=600)
+    llm_prices: dict[str, tuple[Price, Price]] = Field(default_factory=dict)
+    """US dollars per million (input, output) tokens by model, beyond the prices known here."""
 
     task_lease_s: float = Field(default=30.0, ge=1, le=3600)
     """How long a crashed worker's tasks wait before another may take them."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +20,33 @@ from gardenos.core import errors
 from gardenos.core.errors import GardenOSError
 
 MEDIA_TYPE = "application/problem+json"
+COMMON: tuple[type[GardenOSError], ...] = (
+    errors.InvalidRequest,
+    errors.UnknownParameter,
+    errors.Unauthenticated,
+    errors.InvalidToken,
+    errors.Forbidden,
+    errors.AgencyMissing,
+    errors.GardenOSError,
+    errors.Unavailable,
+    errors.DatabaseUnavailable,
+)
+"""What any signed-in route can end in: `responses(*COMMON, NotFound)`."""
+BODY: tuple[type[GardenOSError], ...] = (
+    errors.BodyTooLarge,
+    errors.UnsupportedMedia,
+    errors.InvalidContent,
+)
+"""What a route that reads a JSON body can end in besides."""
+_MAX_LISTED = 100
+_MAX_QUOTED_CHARS = 200
+_BUSY = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+)
+"""What the database raises when it would work a moment later."""
 _log = structlog.get_logger(__name__)
 _BY_STATUS: Mapping[int, type[GardenOSError]] = {
     400: errors.InvalidRequest,
@@ -50,6 +80,17 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = None
 
 
+class ProblemResponse(JSONResponse):
+    """A problem object on its way out; it can quote any text a request brought in."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        # What a request called its fields comes back in here, half a surrogate pair included.
+        return text.encode("utf-8", "replace")
+
+
 def responses(*kinds: type[GardenOSError]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI `responses` of a route that can end in these errors."""
     found: dict[int | str, dict[str, Any]] = {}
@@ -70,21 +111,24 @@ def problem_response(error: GardenOSError, *, instance: str | None = None) -> JS
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="gardenos"'
-    return JSONResponse(
-        error.problem(instance=instance), error.status, headers=headers, media_type=MEDIA_TYPE
-    )
+    return ProblemResponse(error.problem(instance=instance), error.status, headers=headers)
 
 
 def _pointer(location: Sequence[int | str]) -> str:
     where, *rest = location or ("body",)
     if where == "body":
-        return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in rest)
-    return str(rest[0]) if rest else str(where)
+        pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in rest)
+    else:
+        pointer = str(rest[0] if rest else where)
+    return pointer[:_MAX_QUOTED_CHARS]
 
 
 def from_validation(faults: Sequence[Mapping[str, Any]]) -> GardenOSError:
     """Pydantic's faults as one error: 422 for the body, 400 for parameters and broken JSON."""
-    listed = [{"pointer": _pointer(f["loc"]), "detail": str(f["msg"])} for f in faults]
+    listed = [
+        {"pointer": _pointer(f["loc"]), "detail": str(f["msg"])[:_MAX_QUOTED_CHARS]}
+        for f in faults[:_MAX_LISTED]
+    ]
     outside_body = any(f["loc"] and f["loc"][0] != "body" for f in faults)
     unreadable = any(f["type"] == "json_invalid" for f in faults)
     if outside_body or unreadable:
@@ -92,39 +136,81 @@ def from_validation(faults: Sequence[Mapping[str, Any]]) -> GardenOSError:
     return errors.InvalidContent(errors=listed)
 
 
+async def _on_ours(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, GardenOSError)  # noqa: S101 registered for this type only
+    if error.status >= 500:  # noqa: PLR2004
+        _log.warning("request_failed", path=request.url.path, code=error.code, exc_info=error)
+    return problem_response(error, instance=request.url.path)
+
+
+async def _on_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 registered for this type only
+    found = from_validation(error.errors())
+    if isinstance(error.body, bytes) and isinstance(found, errors.InvalidContent):
+        # FastAPI leaves a body undecoded when its Content-Type is not JSON's.
+        found = errors.UnsupportedMedia("Send JSON, with `Content-Type: application/json`.")
+    return problem_response(found, instance=request.url.path)
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 registered for this type only
+    kind = _BY_STATUS.get(error.status_code)
+    if kind:
+        plain = error.detail == HTTPStatus(error.status_code).phrase
+        return problem_response(kind(None if plain else error.detail), instance=request.url.path)
+    body = {
+        "type": "about:blank",
+        "title": error.detail,
+        "status": error.status_code,
+        "detail": f"{request.method} {request.url.path}: {error.detail}.",
+    }
+    return ProblemResponse(body, error.status_code, headers=dict(error.headers or {}))
+
+
+async def _on_busy(request: Request, error: Exception) -> JSONResponse:
+    _log.warning("database_busy", path=request.url.path, exc_info=error)
+    busy = errors.Unavailable(
+        "The database was busy with other work on the same records. Try again shortly.",
+        retry_after_s=1,
+    )
+    return problem_response(busy, instance=request.url.path)
+
+
+async def _on_anything(request: Request, error: Exception) -> JSONResponse:
+    _log.error("request_crashed", path=request.url.path, exc_info=error)
+    return problem_response(GardenOSError(), instance=request.url.path)
+
+
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error as problem+json."""
+    """Make `app` answer every error as problem+json, and its OpenAPI document say so."""
+    app.add_exception_handler(GardenOSError, _on_ours)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    for kind in _BUSY:
+        app.add_exception_handler(kind, _on_busy)
+    app.add_exception_handler(Exception, _on_anything)
+    generate = app.openapi
 
-    async def on_ours(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, GardenOSError)  # noqa: S101 registered for this type only
-        if error.status >= 500:  # noqa: PLR2004
-            _log.warning("request_failed", path=request.url.path, code=error.code, exc_info=error)
-        return problem_response(error, instance=request.url.path)
+    def openapi() -> dict[str, Any]:
+        return _with_problems(generate())
 
-    async def on_validation(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)  # noqa: S101 registered for this type only
-        return problem_response(from_validation(error.errors()), instance=request.url.path)
+    app.openapi = openapi  # pyright: ignore[reportAttributeAccessIssue] FastAPI's documented way
 
-    async def on_http(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)  # noqa: S101 registered for this type only
-        kind = _BY_STATUS.get(error.status_code)
-        if kind:
-            return problem_response(kind(), instance=request.url.path)
-        body = {
-            "type": "about:blank",
-            "title": error.detail,
-            "status": error.status_code,
-            "detail": f"{request.method} {request.url.path}: {error.detail}.",
-        }
-        return JSONResponse(
-            body, error.status_code, headers=dict(error.headers or {}), media_type=MEDIA_TYPE
-        )
 
-    async def on_anything(request: Request, error: Exception) -> JSONResponse:
-        _log.error("request_crashed", path=request.url.path, exc_info=error)
-        return problem_response(GardenOSError(), instance=request.url.path)
+_UNTRUE = "HTTPValidationError"
+"""FastAPI's description of 422 answers that `install` does not let it give."""
 
-    app.add_exception_handler(GardenOSError, on_ours)
-    app.add_exception_handler(RequestValidationError, on_validation)
-    app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(Exception, on_anything)
+
+def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in (_UNTRUE, "ValidationError"):
+        schemas.pop(name, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs"))
+    schemas["Problem"] = problem
+    for path in document.get("paths", {}).values():
+        for operation in path.values():
+            answers = operation.get("responses", {}) if isinstance(operation, dict) else {}
+            if _UNTRUE in str(answers.get("422", "")):
+                del answers["422"]
+    return document

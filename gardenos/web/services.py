@@ -57,8 +57,9 @@ class Services:
     extras: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """The services of the application that answers this request."""
+    # async, though it awaits nothing: FastAPI sends plain functions through its thread pool.
     services: Services = request.app.state.services
     return services
 

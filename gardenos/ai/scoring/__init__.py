@@ -1,1 +1,6 @@
-"""Explainable lead scoring: signed points per fact, summed into a score and a probability."""
+"""How good a lead is, as a sum anyone can check: pure, deterministic, explainable."""
+
+from gardenos.ai.scoring.facts import LeadFacts
+from gardenos.ai.scoring.score import BASE_RATE, Reason, Score, score
+
+__all__ = ["BASE_RATE", "LeadFacts", "Reason", "Score", "score"]

@@ -1,18 +1,56 @@
-"""What is known of a lead, as scoring and drafting read it: a stored row or raw lead data alike."""
+"""What is known of a lead, as scoring and drafting read it: cleaned, bounded, the same from anywhere."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
 
-_TRUE = frozenset({"yes", "true", "1", "y", "t"})
-_FALSE = frozenset({"no", "false", "0", "n", "f"})
+Scalar: TypeAlias = str | int | float | bool
+
+_NOTHING = frozenset(
+    (
+        "",
+        "-",
+        "--",
+        "?",
+        "n/a",
+        "na",
+        "none",
+        "null",
+        "nil",
+        "select",
+        "unknown",
+        "tbd",
+        "undefined",
+    )
+)
+"""What forms and exports write where nobody answered."""
+_YES = frozenset(("yes", "y", "true", "1", "on"))
+_NO = frozenset(("no", "n", "false", "0", "off"))
+_KEY = re.compile(r"[^a-z0-9]+")
+_TEXTS = (
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "company",
+    "job_title",
+    "website",
+    "city",
+    "country",
+    "source",
+    "notes",
+)
+_SECONDS_PER_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class LeadFacts:
-    """The fields of a lead that agents read; text is stripped, empty text is None."""
+    """One lead. A text is None where nothing usable is known; custom keys are snake_case."""
 
     first_name: str | None = None
     last_name: str | None = None
@@ -24,31 +62,37 @@ class LeadFacts:
     city: str | None = None
     country: str | None = None
     source: str | None = None
-    status: str | None = None
     notes: str | None = None
-    custom: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    custom: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    age_days: float | None = None
+    """Since the lead came in; None where that is not known."""
+    deleted: bool = False
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> LeadFacts:
-        """The facts in a lead's row or in lead data; keys that are no facts are left aside."""
-        custom = record.get("custom")
+    def of(cls, lead: Mapping[str, Any], *, now: datetime | None = None) -> LeadFacts:
+        """Read a lead's row or its raw fields; keys that are no field of a lead are ignored."""
+        texts = {name: clean(lead.get(name)) for name in _TEXTS}
+        custom = lead.get("custom")
+        created = lead.get("created_at")
         return cls(
-            **{name: _text(record.get(name)) for name in _TEXT_FIELDS},
-            custom=custom if isinstance(custom, Mapping) else {},
+            **texts,
+            custom=_clean_custom(custom) if isinstance(custom, Mapping) else {},
+            age_days=_age(created, now) if isinstance(created, datetime) else None,
+            deleted=lead.get("deleted_at") is not None,
         )
 
     def number(self, *keys: str) -> float | None:
-        """The first of these custom values that is a finite number."""
+        """The first of these custom values that is a finite number, as sent or as text."""
         for key in keys:
             value = self.custom.get(key)
-            if isinstance(value, bool) or value is None:
+            if value is None or isinstance(value, bool):
                 continue
             try:
-                number = float(value)
-            except (TypeError, ValueError):
+                found = float(value)
+            except (ValueError, OverflowError):
                 continue
-            if number - number == 0:
-                return number
+            if math.isfinite(found):
+                return found
         return None
 
     def flag(self, *keys: str) -> bool | None:
@@ -57,21 +101,54 @@ class LeadFacts:
             value = self.custom.get(key)
             if isinstance(value, bool):
                 return value
-            text = str(value).strip().lower()
-            if text in _TRUE:
-                return True
-            if text in _FALSE:
-                return False
+            if value is not None:
+                word = str(value).strip().lower()
+                if word in _YES:
+                    return True
+                if word in _NO:
+                    return False
         return None
 
-    @property
-    def name(self) -> str | None:
-        """First and last name as far as known."""
-        return " ".join(part for part in (self.first_name, self.last_name) if part) or None
+    def text(self, *keys: str) -> str | None:
+        """The first of these custom values that is a text."""
+        for key in keys:
+            value = self.custom.get(key)
+            if isinstance(value, str):
+                return value
+        return None
 
 
-_TEXT_FIELDS = tuple(f.name for f in fields(LeadFacts) if f.name != "custom")
+def clean(value: object) -> str | None:
+    """A text without surrounding space, or None where it says nothing."""
+    if not isinstance(value, str):
+        return None
+    value = value.strip()
+    return None if value.lower() in _NOTHING else value
 
 
-def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
+def says_yes_or_no(value: str) -> bool:
+    """Whether a text is a bare yes or no, which is a flag rather than an answer."""
+    word = value.lower()
+    return word in _YES or word in _NO
+
+
+def _clean_custom(custom: Mapping[Any, Any]) -> Mapping[str, Scalar]:
+    found: dict[str, Scalar] = {}
+    for key, value in custom.items():
+        if isinstance(value, str):
+            text = clean(value)
+            if text is None:
+                continue
+            value = text  # noqa: PLW2901 the cleaned one
+        elif not isinstance(value, int | float):
+            continue
+        name = str(key)
+        if not (name.isidentifier() and name.islower()):
+            name = _KEY.sub("_", name.lower()).strip("_") or name
+        found[name] = value
+    return found
+
+
+def _age(created: datetime, now: datetime | None) -> float:
+    seconds = ((now or datetime.now(UTC)) - created).total_seconds()
+    return max(0.0, seconds / _SECONDS_PER_DAY)

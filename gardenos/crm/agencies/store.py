@@ -1,0 +1,25 @@
+"""The caller's agency in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gardenos.crm.agencies.models import Agency
+from gardenos.db import sql
+from gardenos.db.session import TenantSession
+
+QUERIES = sql.load("gardenos.crm.agencies")
+
+
+async def get(session: TenantSession) -> Agency | None:
+    """The session's agency; None where it was removed since the token was made."""
+    row = await session.fetchrow(QUERIES["get_agency"])
+    return Agency.model_validate(dict(row)) if row else None
+
+
+async def rename(
+    session: TenantSession, name: str, *, versions: Sequence[int] | None
+) -> Agency | None:
+    """Rename the agency; None where it is at none of `versions` (None: any)."""
+    row = await session.fetchrow(QUERIES["rename_agency"], name, versions)
+    return Agency.model_validate(dict(row)) if row else None

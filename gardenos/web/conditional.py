@@ -1,0 +1,77 @@
+"""ETags and preconditions: a record's version is its tag, and a change names the one it saw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Header, Response
+
+from gardenos.core.errors import InvalidRequest, PreconditionFailed, PreconditionRequired
+
+_LIST = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
+# A proxy that compresses answers marks the tag weak; the version in it is as exact as before.
+_VERSION = re.compile(r'(?:W/)?"([^"]*)"')
+_LARGEST = 2**63 - 1
+
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", description="The ETag of the record as you read it, or `*`."),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match", description="ETags you hold; the answer is 304 if one is current."
+    ),
+]
+
+
+def etag(version: int) -> str:
+    """The ETag of a record at `version`."""
+    return f'"{version}"'
+
+
+def versions(header: str) -> Sequence[int] | None:
+    """The versions a precondition names, None for `*` (any). Raises `InvalidRequest`.
+
+    A tag that is none of ours names no version: it matches nothing.
+    """
+    if header.strip() == "*":
+        return None
+    if not _LIST.fullmatch(header):
+        raise InvalidRequest(
+            'A precondition is a list of quoted ETags, such as "3", or *.',
+            errors=[{"pointer": "If-Match", "detail": "cannot be read as ETags"}],
+        )
+    found = [int(tag) for tag in _VERSION.findall(header) if tag.isascii() and tag.isdigit()]
+    return [version for version in found if version <= _LARGEST]
+
+
+def required_versions(if_match: str | None) -> Sequence[int] | None:
+    """The versions of a mandatory If-Match. Raises `PreconditionRequired` where it is absent."""
+    if if_match is None:
+        raise PreconditionRequired
+    return versions(if_match)
+
+
+def optional_versions(if_match: str | None) -> Sequence[int] | None:
+    """The versions of an optional If-Match; None where any will do."""
+    return None if if_match is None else versions(if_match)
+
+
+def require_match(if_match: str | None, version: int) -> None:
+    """Raise `PreconditionRequired` without If-Match, `PreconditionFailed` where it is stale."""
+    wanted = required_versions(if_match)
+    if wanted is not None and version not in wanted:
+        raise PreconditionFailed
+
+
+def not_modified(if_none_match: str | None, version: int) -> Response | None:
+    """The 304 answer where the reader already holds this version, else None."""
+    if if_none_match is None:
+        return None
+    wanted = versions(if_none_match)
+    if wanted is None or version in wanted:
+        return Response(status_code=304, headers={"ETag": etag(version)})
+    return None

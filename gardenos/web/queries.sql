@@ -1,0 +1,16 @@
+-- name: claim_key
+-- A concurrent request with the same key waits here for the first one's transaction to end.
+INSERT INTO idempotency_keys (agency_id, key, fingerprint)
+VALUES ($1, $2, $3)
+ON CONFLICT (agency_id, key) DO NOTHING
+RETURNING true AS claimed
+
+-- name: read_answer
+SELECT fingerprint, status, headers, body
+  FROM idempotency_keys
+ WHERE key = $1
+
+-- name: keep_answer
+UPDATE idempotency_keys
+   SET status = $2, headers = $3, body = $4
+ WHERE key = $1
