@@ -1,1 +1,1 @@
-"""The command line: `gardenos`, and `./garden`, which installs and then hands over to it."""
+"""The command line: `gardenos`, which `./garden` hands over to."""

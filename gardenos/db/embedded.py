@@ -91,7 +91,12 @@ class EmbeddedPostgres:
         try:
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
             process = psutil.Process(pid)
-            runs = process.status() != psutil.STATUS_ZOMBIE and "postgres" in process.name()
+            # Another server may have got the pid of one that was killed; each works in its own folder.
+            runs = (
+                process.status() != psutil.STATUS_ZOMBIE
+                and "postgres" in process.name()
+                and Path(process.cwd()) == self.data.resolve()
+            )
         except (OSError, ValueError, IndexError, psutil.Error):
             return None
         return pid if runs else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
@@ -23,7 +22,8 @@ class _Declared:
     repeatable: frozenset[str]
 
 
-_known: WeakKeyDictionary[APIRoute, _Declared] = WeakKeyDictionary()
+_known: dict[int, tuple[APIRoute, _Declared]] = {}
+"""By the route's identity, for routes have no hash; holding the route keeps the identity its own."""
 
 
 def _repeats(annotation: Any) -> bool:
@@ -49,13 +49,13 @@ def _collect(dependant: Dependant, names: set[str], repeatable: set[str]) -> Non
 
 
 def _declared(route: APIRoute) -> _Declared:
-    known = _known.get(route)
+    known = _known.get(id(route))
     if known is None:
         names: set[str] = set()
         repeatable: set[str] = set()
         _collect(route.dependant, names, repeatable)
-        known = _known[route] = _Declared(frozenset(names), frozenset(repeatable))
-    return known
+        known = _known[id(route)] = route, _Declared(frozenset(names), frozenset(repeatable))
+    return known[1]
 
 
 async def refuse_unknown_parameters(request: Request) -> None:

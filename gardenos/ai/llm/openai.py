@@ -170,7 +170,7 @@ class OpenAILLM:
     def _messages(self, run: _Run[T], mode: Mode) -> list[dict[str, str]]:
         request = run.request
         written_out = None if mode is Mode.JSON_SCHEMA else wire.schema_of(request.output)
-        return request.prompt.messages(request.data, schema=written_out)
+        return request.prompt.messages(request.data(), schema=written_out)
 
     async def _ask(self, run: _Run[T], mode: Mode, messages: list[dict[str, str]]) -> T:
         """Call until one is answered, for failures that pass. Raises `LLMError`."""

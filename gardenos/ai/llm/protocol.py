@@ -58,12 +58,13 @@ class LLMCall:
 class Completion(Generic[T]):
     """A request for output of one shape.
 
-    `data` is text from outside (a lead's record): it reaches the model delimited and capped, as
-    data. `rules` computes what the deterministic provider answers; without it only a model can.
+    `data` gives what comes from outside (a lead's record): it reaches the model delimited and
+    capped, as data. `rules` gives what the deterministic provider answers; without it only a model
+    can. Both are called only where they are needed.
     """
 
     prompt: Prompt
-    data: Mapping[str, Any]
+    data: Callable[[], Mapping[str, Any]]
     output: type[T]
     rules: Callable[[], T] | None = None
     max_output_tokens: int = 800

@@ -1,0 +1,200 @@
+"""The database of an installation: the embedded server, or the one that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import asyncpg
+
+from gardenos.cli import secrets
+from gardenos.cli.home import Home
+from gardenos.cli.problems import CommandFailed
+from gardenos.core.config import ENV_PREFIX, Settings
+from gardenos.core.errors import DatabaseUnavailable
+from gardenos.db import migrate
+from gardenos.db.embedded import DATABASE, EmbeddedPostgres, ensure_database
+from gardenos.db.migrate import Migration
+from gardenos.db.session import UNREACHABLE
+
+_APP_LOGIN = "gardenos_app"
+_MAINTENANCE = "postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which database an installation uses, and as whom."""
+
+    app_dsn: str = field(repr=False)
+    admin_dsn: str | None = field(repr=False)
+    """None where somebody else migrates a database of their own."""
+    embedded: EmbeddedPostgres | None
+
+    @property
+    def where(self) -> str:
+        """The server and database, without login and password."""
+        if self.embedded:
+            return f"embedded, in {self.embedded.folder}"
+        return address(self.app_dsn)
+
+
+def plan(home: Home, settings: Settings) -> Plan:
+    """Which database this installation uses; call it after the embedded server's secrets exist.
+
+    Raises `CommandFailed` where the environment names only an administrator's login.
+    """
+    if is_external(home, settings):
+        if settings.database_url is None:
+            raise CommandFailed(
+                "GARDENOS_ADMIN_DATABASE_URL is set, but GARDENOS_DATABASE_URL is not.",
+                todo=f"Set it to the same database with the login {_APP_LOGIN} "
+                "and a password of your choice.",
+            )
+        admin = settings.admin_database_url
+        return Plan(
+            app_dsn=_checked(settings.database_url.get_secret_value(), "GARDENOS_DATABASE_URL"),
+            admin_dsn=_checked(admin.get_secret_value(), "GARDENOS_ADMIN_DATABASE_URL")
+            if admin
+            else None,
+            embedded=None,
+        )
+    server = home.postgres
+    app = secrets.read(home, secrets.APP_PASSWORD) or ""
+    superuser = secrets.read(home, secrets.SUPERUSER_PASSWORD) or ""
+    return Plan(
+        app_dsn=server.dsn(_APP_LOGIN, app),
+        admin_dsn=server.dsn("postgres", superuser),
+        embedded=server,
+    )
+
+
+def is_external(home: Home, settings: Settings) -> bool:
+    """Whether the database is somebody else's: named by the environment or by a mounted secret."""
+    by_environment = any(
+        os.environ.get(f"{ENV_PREFIX}{name}") for name in ("DATABASE_URL", "ADMIN_DATABASE_URL")
+    )
+    ours = secrets.read(home, secrets.SUPERUSER_PASSWORD) is not None
+    return by_environment or (settings.database_url is not None and not ours)
+
+
+def bring_up_to_date(
+    chosen: Plan, on_progress: Callable[[Migration], None] | None = None
+) -> list[Migration]:
+    """Create the database where it is missing and apply the migrations; those applied now.
+
+    Raises `CommandFailed`, `DatabaseUnavailable`, `MigrationError`.
+    """
+    return asyncio.run(_bring_up_to_date(chosen, on_progress))
+
+
+async def _bring_up_to_date(
+    chosen: Plan, on_progress: Callable[[Migration], None] | None
+) -> list[Migration]:
+    if chosen.admin_dsn is None:
+        await check_login(chosen.app_dsn)
+        return []
+    if not await _exists(chosen.admin_dsn):
+        name = _database_of(chosen.admin_dsn)
+        await ensure_database(_in_database(chosen.admin_dsn, _MAINTENANCE), name)
+    user, password = _login_of(chosen.app_dsn)
+    applied = await migrate.migrate(
+        chosen.admin_dsn,
+        app_password=password if user == _APP_LOGIN else None,
+        on_progress=on_progress,
+    )
+    await check_login(chosen.app_dsn)
+    return applied
+
+
+async def _exists(dsn: str) -> bool:
+    try:
+        conn = await asyncpg.connect(dsn, timeout=10)
+    except asyncpg.InvalidCatalogNameError:
+        return False
+    except UNREACHABLE as error:
+        raise unreachable(dsn, error) from error
+    except asyncpg.PostgresError as error:
+        raise refused(dsn, error) from error
+    await conn.close()
+    return True
+
+
+async def check_login(dsn: str) -> None:
+    """Raise unless the app's login works and is one that row-level security binds."""
+    from gardenos.db.pool import open_database
+
+    try:
+        database = await open_database(dsn, min_size=1, max_size=1, name="gardenos-cli")
+    except DatabaseUnavailable as error:
+        raise unreachable(dsn, error.__cause__ or error) from error
+    except asyncpg.PostgresError as error:
+        raise refused(dsn, error) from error
+    await database.pool.close()
+
+
+def unreachable(dsn: str, error: BaseException) -> CommandFailed:
+    """What to say where nobody answers."""
+    return CommandFailed(
+        f"The database at {address(dsn)} does not answer: {str(error) or type(error).__name__}.",
+        todo="Start it, or correct GARDENOS_DATABASE_URL and GARDENOS_ADMIN_DATABASE_URL. "
+        "Without these variables GardenOS brings its own PostgreSQL.",
+    )
+
+
+def refused(dsn: str, error: BaseException) -> CommandFailed:
+    """What to say where the server does not let us in."""
+    return CommandFailed(
+        f"The database at {address(dsn)} refused the login {_login_of(dsn)[0]}: {error}.",
+        todo="Correct user and password in GARDENOS_DATABASE_URL and GARDENOS_ADMIN_DATABASE_URL.",
+    )
+
+
+def address(dsn: str) -> str:
+    """Server and database of a connection string, fit to be shown."""
+    parts = urlsplit(dsn)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "an unnamed server"
+
+
+def _checked(dsn: str, name: str) -> str:
+    if urlsplit(dsn).scheme not in ("postgresql", "postgres"):
+        raise CommandFailed(
+            f"{name} is not a PostgreSQL URL.",
+            todo="Write it as postgresql://user:password@host:5432/database.",
+        )
+    return dsn
+
+
+def _login_of(dsn: str) -> tuple[str, str]:
+    parts = urlsplit(dsn)
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def _database_of(dsn: str) -> str:
+    return unquote(urlsplit(dsn).path.removeprefix("/")) or DATABASE
+
+
+def _in_database(dsn: str, name: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+def answers(dsn: str) -> bool:
+    """Whether a server takes this login."""
+    try:
+        return asyncio.run(_exists(dsn))
+    except CommandFailed:
+        return False
+
+
+async def waiting_migrations(admin_dsn: str) -> list[Migration]:
+    """The migrations that are not applied yet."""
+    conn = await asyncpg.connect(admin_dsn, timeout=10)
+    try:
+        rows = await conn.fetch("SELECT number, checksum FROM app.migrations ORDER BY number")
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        rows = []
+    finally:
+        await conn.close()
+    return migrate.pending([(row["number"], row["checksum"]) for row in rows], migrate.available())

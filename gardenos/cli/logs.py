@@ -1,0 +1,112 @@
+"""`gardenos logs`: the log files of an installation, as they are or as they grow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rich.markup import escape
+
+from gardenos.cli.home import Home
+from gardenos.cli.problems import CommandFailed
+from gardenos.cli.screen import console
+from gardenos.serve.environment import log_folder
+
+_POLL_S = 0.3
+_BLOCK = 64 * 1024
+_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta")
+
+
+def patterns(home: Home) -> Mapping[str, tuple[Path, str]]:
+    """Where each component logs: a folder and a pattern of file names in it."""
+    ray = log_folder(home.folder)
+    return {
+        "gardenos": (home.logs, "gardenos.log"),
+        "postgres": (home.postgres.folder, "server.log"),
+        "ray": (home.logs, "ray.log"),
+        "workers": (ray, "worker-*.err"),
+        "serve": (ray / "serve", "*.log"),
+        "haproxy": (ray, "haproxy*"),
+        "dashboard": (ray, "dashboard*.log"),
+    }
+
+
+_USUAL = ("gardenos", "postgres", "ray", "workers", "serve")
+
+
+def files(home: Home, component: str | None) -> dict[Path, str]:
+    """The files of a component (or of the usual ones) that are there now, with its name."""
+    known = patterns(home)
+    if component is not None and component not in known:
+        raise CommandFailed(
+            f"There is no component {component}.", todo=f"There are: {', '.join(known)}."
+        )
+    found: dict[Path, str] = {}
+    for name in [component] if component else _USUAL:
+        folder, pattern = known[name]
+        # The session's folder is a link that a restart points elsewhere.
+        for path in sorted(folder.resolve().glob(pattern)) if folder.is_dir() else ():
+            if path.is_file():
+                found[path] = name
+    return found
+
+
+def show(home: Home, component: str | None, *, lines: int) -> None:
+    """The last lines of each file."""
+    found = files(home, component)
+    if not any(path.stat().st_size for path in found):
+        console.print("Nothing has been logged yet.")
+    for path, name in found.items():
+        for line in tail(path, lines):
+            _print(name, line)
+
+
+def follow(home: Home, component: str | None, *, lines: int) -> None:
+    """The last lines, then every new one, until Ctrl-C; new files and new sessions included."""
+    at: dict[Path, int] = {}
+    for path, name in files(home, component).items():
+        at[path] = path.stat().st_size
+        for line in tail(path, lines):
+            _print(name, line)
+    while True:
+        time.sleep(_POLL_S)
+        for path, name in files(home, component).items():
+            for line in _grown(path, at):
+                _print(name, line)
+
+
+def tail(path: Path, lines: int) -> list[str]:
+    """The last lines of a file, read from its end."""
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        left = file.tell()
+        data = b""
+        while left and data.count(b"\n") <= lines:
+            step = min(_BLOCK, left)
+            left -= step
+            file.seek(left)
+            data = file.read(step) + data
+    return data.decode(errors="replace").splitlines()[-lines:] if lines else []
+
+
+def _grown(path: Path, at: dict[Path, int]) -> Iterator[str]:
+    """The whole lines added since the last time; a file that shrank was begun anew."""
+    size = path.stat().st_size
+    start = at.get(path, 0)
+    if size < start:
+        start = 0
+    if size == start:
+        at[path] = size
+        return
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read(size - start)
+    whole = data.rfind(b"\n") + 1
+    at[path] = start + whole
+    yield from data[:whole].decode(errors="replace").splitlines()
+
+
+def _print(name: str, line: str) -> None:
+    colour = _COLOURS[sum(name.encode()) % len(_COLOURS)]
+    console.print(f"[{colour}]{name:>9}[/] {escape(line)}")

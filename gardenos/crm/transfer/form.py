@@ -1,0 +1,134 @@
+"""The multipart form of an import, read after the sender is known."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import ClientDisconnect
+
+from gardenos.core.errors import GardenOSError, InvalidContent, InvalidRequest, UnsupportedMedia
+from gardenos.crm.transfer import encoding
+from gardenos.crm.transfer.models import Mapping
+from gardenos.crm.transfer.service import Upload
+
+_MAX_FIELD_BYTES: Final = 256 * 1024
+_FIELDS: Final = frozenset({"file", "mapping", "score", "encoding"})
+
+OPENAPI: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "CSV with a header row; any usual encoding and delimiter.",
+                        },
+                        "mapping": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "description": (
+                                "Which columns become what, as docs/api.md has it. Without it "
+                                "headers are matched by name and the other columns become custom "
+                                "text."
+                            ),
+                        },
+                        "score": {
+                            "type": "string",
+                            "enum": ["true", "false"],
+                            "default": "false",
+                            "description": "Have every imported lead analysed.",
+                        },
+                        "encoding": {
+                            "type": "string",
+                            "enum": sorted(encoding.NAMED),
+                            "description": "What the file is in, if it is not to be guessed.",
+                        },
+                    },
+                },
+                "encoding": {"file": {"contentType": "text/csv"}},
+                "example": {
+                    "file": "First Name,E-mail\nAda,ada@example.com\n",
+                    "score": "true",
+                },
+            }
+        },
+    }
+}
+"""What FastAPI cannot derive, because the form is read by hand."""
+
+
+async def read_form(request: Request) -> FormData:
+    """The form, its file spooled to disk beyond a megabyte. Close it when done.
+
+    Raises `UnsupportedMedia`, `InvalidRequest`, `InvalidContent`.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise UnsupportedMedia("Send the file as multipart/form-data, in the field `file`.")
+    try:
+        return await request.form(max_files=1, max_fields=8, max_part_size=_MAX_FIELD_BYTES)
+    except ClientDisconnect:
+        raise InvalidRequest("The upload broke off.") from None
+
+
+def _fault(field: str, detail: str) -> GardenOSError:
+    return InvalidContent(errors=[{"pointer": f"/{field}", "detail": detail}])
+
+
+def _text(form: FormData, field: str) -> str | None:
+    value = form.get(field)
+    if isinstance(value, UploadFile):
+        raise _fault(field, "is a file; send text")
+    return value
+
+
+def _filename(name: str | None) -> str | None:
+    last = (name or "").replace("\\", "/").rpartition("/")[2]
+    clean = last.encode("utf-8", "replace").decode().replace("\x00", "").strip()
+    return clean[:255] or None
+
+
+def to_upload(form: FormData) -> Upload:
+    """The form's fields, checked. Raises `InvalidContent`."""
+    for name in form:
+        if name not in _FIELDS:
+            raise _fault(
+                name[:100], f"is no field of this form; it has {', '.join(sorted(_FIELDS))}"
+            )
+        if len(form.getlist(name)) > 1:
+            raise _fault(name, "may be sent once")
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise _fault("file", "is missing; send a CSV file")
+    score = (_text(form, "score") or "false").strip().lower()
+    if score not in ("true", "false"):
+        raise _fault("score", "is `true` or `false`")
+    named = _text(form, "encoding")
+    return Upload(
+        file=file.file,
+        filename=_filename(file.filename),
+        mapping=_mapping(_text(form, "mapping")),
+        encoding=encoding.named(named) if named else None,
+        score=score == "true",
+    )
+
+
+def _mapping(text: str | None) -> Mapping | None:
+    if text is None or not text.strip():
+        return None
+    try:
+        return Mapping.model_validate_json(text)
+    except ValidationError as error:
+        errors = [
+            {"pointer": "/".join(["/mapping", *map(str, f["loc"])])[:200], "detail": f["msg"][:200]}
+            for f in error.errors()[:100]
+        ]
+        raise InvalidContent("The mapping cannot be read.", errors=errors) from None
