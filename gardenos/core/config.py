@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8000, ge=1, le=65535)
     dashboard_port: int = Field(default=8265, ge=1, le=65535)
     ray_port: int = Field(default=6379, ge=1, le=65535)
-    public_url: str = "http://127.0.0.1:8000"
+    public_url: str = Field(
+        default_factory=lambda settings: f"http://127.0.0.1:{settings['http_port']}"
+    )
     """Where clients reach this installation; the issuer of its tokens is derived from it."""
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     max_import_bytes: int = Field(default=64 * 1_048_576, ge=1024)

@@ -11,8 +11,8 @@ from gardenos.ai import prompts
 from gardenos.ai.agents import leads
 from gardenos.ai.agents.base import QUERIES, BaseAIAgent, Context, Unfinished
 from gardenos.ai.llm.protocol import Completion, Reply
-from gardenos.ai.models import LeadAnalysis, LeadPayload, ReasonOut
-from gardenos.ai.scoring import LeadFacts, Score, score
+from gardenos.ai.models import LeadAnalysis, LeadPayload
+from gardenos.ai.scoring import LeadFacts, Reason, Score, score
 from gardenos.orchestrator.task import AgentTask, Attempt, Cancel, Done, Fail
 from gardenos.web.text import Clean
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 OBSERVATION = "observation"
 """The feature of a reason that is the model's own: nothing the scorecard looks at."""
+MAX_REASONS = 20
+"""The card itself finds fewer; a model that lists more has lost the thread."""
 _Sentence = Annotated[Clean, Field(min_length=1, max_length=400)]
 
 
@@ -36,7 +38,7 @@ class LeadOpinion(BaseModel):
     """What a model is asked for: judgement and words, no probability."""
 
     quality_score: Annotated[int, Field(ge=0, le=100)]
-    reasons: Annotated[list[OpinionReason], Field(min_length=1, max_length=10)]
+    reasons: Annotated[list[OpinionReason], Field(max_length=MAX_REASONS)]
     next_actions: Annotated[list[_Sentence], Field(min_length=1, max_length=6)]
 
 
@@ -107,34 +109,37 @@ def _shown(facts: LeadFacts, scored: Score) -> dict[str, Any]:
 
 
 def _opinion_of_rules(scored: Score) -> LeadOpinion:
-    return LeadOpinion.model_construct(
-        quality_score=scored.quality_score,
-        reasons=[
-            OpinionReason.model_construct(feature=r.feature, text=r.text) for r in scored.reasons
-        ],
-        next_actions=list(scored.next_actions),
+    return LeadOpinion.model_validate(
+        {
+            "quality_score": scored.quality_score,
+            "reasons": [{"feature": r.feature, "text": r.text} for r in scored.reasons],
+            "next_actions": scored.next_actions,
+        }
     )
 
 
 def _analysis(scored: Score, reply: Reply[LeadOpinion]) -> LeadAnalysis:
     card = {reason.feature: reason for reason in scored.reasons}
     opinion = reply.output
-    reasons = [
-        ReasonOut(
-            feature=said.feature,
-            value=card[said.feature].value,
-            contribution=card[said.feature].contribution,
-            text=said.text,
-        )
-        if said.feature in card
-        else ReasonOut(feature=OBSERVATION, contribution=0.0, text=said.text)
-        for said in opinion.reasons
-    ]
-    return LeadAnalysis(
-        quality_score=opinion.quality_score,
-        conversion_probability=scored.conversion_probability,
-        next_actions=opinion.next_actions,
-        reasons=reasons,
-        provider=reply.provider,
-        model=reply.model,
+    # One validation of plain values: a model object per reason is what a batch would wait for.
+    return LeadAnalysis.model_validate(
+        {
+            "quality_score": opinion.quality_score,
+            "conversion_probability": scored.conversion_probability,
+            "next_actions": opinion.next_actions,
+            "reasons": [_reason(said, card.get(said.feature)) for said in opinion.reasons],
+            "provider": reply.provider,
+            "model": reply.model,
+        }
     )
+
+
+def _reason(said: OpinionReason, on_card: Reason | None) -> dict[str, Any]:
+    if on_card is None:
+        return {"feature": OBSERVATION, "contribution": 0.0, "text": said.text}
+    return {
+        "feature": said.feature,
+        "value": on_card.value,
+        "contribution": on_card.contribution,
+        "text": said.text,
+    }

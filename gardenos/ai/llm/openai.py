@@ -102,7 +102,7 @@ class OpenAILLM:
         self._monotonic = monotonic
         self._sleep = sleep
         self._clock = clock or SystemClock()
-        self._rungs = rungs or RungMemory(monotonic)
+        self.rungs = rungs or RungMemory(monotonic)
         self._breaker = Breaker(monotonic)
         self._client = AsyncOpenAI(
             api_key=api_key or "none",  # endpoints of one's own often want none, the SDK one
@@ -139,14 +139,14 @@ class OpenAILLM:
     async def _descend(self, run: _Run[T]) -> tuple[T, Mode]:
         fault: LLMError | None = None
         mode = Mode.JSON_OBJECT
-        for mode in self._rungs.ladder(self._base_url, self.model):
+        for mode in self.rungs.ladder(self._base_url, self.model):
             try:
                 output = await self._ask(run, mode, self._messages(run, mode))
             except (_RungRejected, LLMBadOutput) as error:
                 fault = error
                 _log.info("llm_rung_failed", model=self.model, mode=mode, detail=error.detail)
             else:
-                self._rungs.remember(self._base_url, self.model, mode)
+                self.rungs.remember(self._base_url, self.model, mode)
                 return output, mode
         if isinstance(fault, LLMBadOutput):
             return await self._repair(run, mode, fault), Mode.REPAIR
@@ -268,7 +268,7 @@ class OpenAILLM:
         return LLMRefused(said)
 
     def _is_proven(self, mode: Mode) -> bool:
-        return self._rungs.working(self._base_url, self.model) is mode
+        return self.rungs.working(self._base_url, self.model) is mode
 
     def _record(
         self, mode: Mode, outcome: CallOutcome, usage: CompletionUsage | None, took_s: float

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import NamedTuple
 
 from gardenos.ai.scoring import email as addresses
 from gardenos.ai.scoring import weights as w
@@ -34,18 +33,13 @@ _EMAIL_WEIGHTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """What one fact did to the score; `contribution` is in log-odds."""
 
     feature: str
     value: Scalar
     contribution: float
     text: str
-
-    def as_json(self) -> dict[str, Any]:
-        """As it is stored and answered."""
-        return asdict(self)
 
 
 def contributions(facts: LeadFacts) -> Iterator[Reason]:

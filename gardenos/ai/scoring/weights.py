@@ -91,7 +91,7 @@ NO_CALL_WISHED = Weight(-0.4, "Asked not to be called.")
 OPTED_IN = Weight(0.3, "Agreed to hear from you.")
 
 NAMED = Weight(0.05, "Gave a full name.")
-NOTES = Weight(0.1, "A colleague has written notes: somebody is on it.")
+NOTES = Weight(0.1, "The record carries notes: there has been something to write down.")
 
 # Interest cools: half of what is bought is bought within weeks.
 FRESH_DAYS = 30.0
