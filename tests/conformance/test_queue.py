@@ -1,0 +1,165 @@
+"""What every queue promises, held against PostgreSQL's and against the fake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import pytest
+
+from gardenos.core.clock import SystemClock
+from gardenos.orchestrator import settlement, store
+from gardenos.orchestrator.executor import Executor
+from gardenos.orchestrator.queue import PostgresQueue, Queue
+from gardenos.orchestrator.task import AgentTask, Attempt, Done, NewTask, Retry, TaskState
+from gardenos.testing.queue import InMemoryQueue
+
+if TYPE_CHECKING:
+    from gardenos.core.claims import Claims
+    from gardenos.core.ids import TaskId
+    from gardenos.db.session import Database, TenantSession
+
+
+class Bench(Protocol):
+    """A queue, and how to put tasks in and look at them."""
+
+    queue: Queue
+
+    async def enqueue(self, task: NewTask) -> TaskId: ...
+    async def finish(self, task: AgentTask) -> bool: ...
+    async def state(self, task_id: TaskId) -> TaskState: ...
+
+
+class Quiet:
+    agent_type: ClassVar[str] = "echo"
+
+    async def load(
+        self, session: TenantSession, tasks: Sequence[AgentTask]
+    ) -> Mapping[TaskId, Any]:
+        return {}
+
+    async def run(self, task: AgentTask, loaded: Any) -> Attempt:
+        return Attempt(task, Done({}))
+
+    async def persist(self, session: TenantSession, attempts: Sequence[Attempt]) -> None: ...
+    async def record_usage(self, session: TenantSession, attempts: Sequence[Attempt]) -> None: ...
+
+
+class PostgresBench:
+    def __init__(self, db: Database, claims: Claims) -> None:
+        self.queue: Queue = PostgresQueue(db)
+        self._db, self._claims = db, claims
+
+    async def enqueue(self, task: NewTask) -> TaskId:
+        async with self._db.session(self._claims) as session:
+            (view,) = await store.enqueue(session, [task])
+        return view.id
+
+    async def finish(self, task: AgentTask) -> bool:
+        return (await Executor(self._db, Quiet()).run_batch([task])).lost == 0
+
+    async def state(self, task_id: TaskId) -> TaskState:
+        async with self._db.session(self._claims) as session:
+            return (await store.get(session, task_id)).state
+
+
+class MemoryBench:
+    def __init__(self, claims: Claims) -> None:
+        self._memory = InMemoryQueue(SystemClock())
+        self.queue: Queue = self._memory
+        self._claims = claims
+
+    async def enqueue(self, task: NewTask) -> TaskId:
+        return self._memory.enqueue(self._claims.agency_id, task)
+
+    async def finish(self, task: AgentTask) -> bool:
+        return self._memory.finish(task)
+
+    async def state(self, task_id: TaskId) -> TaskState:
+        return self._memory.state(task_id)
+
+
+@pytest.fixture(params=["postgres", "memory"])
+def bench(request: pytest.FixtureRequest, db: Database, owner: Claims) -> Bench:
+    return PostgresBench(db, owner) if request.param == "postgres" else MemoryBench(owner)
+
+
+async def lease(
+    bench: Bench, *, limit: int = 10, lease_s: float = 60, holder: str = "one"
+) -> list[AgentTask]:
+    epoch = await bench.queue.take_office(holder, ttl_s=60)
+    assert epoch is not None
+    return await bench.queue.lease("echo", limit=limit, holder=holder, epoch=epoch, lease_s=lease_s)
+
+
+async def test_a_leased_task_is_leased_once(bench: Bench) -> None:
+    await bench.enqueue(NewTask("echo", {}))
+    assert len(await lease(bench)) == 1
+    assert await lease(bench) == []
+
+
+async def test_a_finished_task_has_succeeded_and_finishes_once(bench: Bench) -> None:
+    task_id = await bench.enqueue(NewTask("echo", {}))
+    (task,) = await lease(bench)
+    assert await bench.finish(task)
+    assert not await bench.finish(task)
+    assert await bench.state(task_id) is TaskState.SUCCEEDED
+
+
+async def test_other_types_and_later_tasks_stay(bench: Bench) -> None:
+    await bench.enqueue(NewTask("other", {}))
+    await bench.enqueue(NewTask("echo", {}, run_at=datetime.now(UTC) + timedelta(hours=1)))
+    assert await lease(bench) == []
+    depth = await bench.queue.depth()
+    assert (depth["other"]["ready"], depth["echo"]["scheduled"]) == (1, 1)
+
+
+async def test_order_is_by_priority_and_then_by_age(bench: Bench) -> None:
+    made = [await bench.enqueue(NewTask("echo", {}, priority=p)) for p in (9, 1, 5, 1)]
+    assert [task.id for task in await lease(bench)] == [made[1], made[3], made[2], made[0]]
+
+
+async def test_an_expired_lease_is_rescued_as_a_failure(bench: Bench) -> None:
+    task_id = await bench.enqueue(NewTask("echo", {}, max_retries=0))
+    (task,) = await lease(bench, lease_s=-1)
+    rescue = await bench.queue.rescue(limit=10)
+    assert (rescue.requeued, rescue.dead) == (0, 1)
+    assert await bench.state(task_id) is TaskState.DEAD
+    assert not await bench.finish(task)
+
+
+async def test_a_heartbeat_keeps_a_lease(bench: Bench) -> None:
+    await bench.enqueue(NewTask("echo", {}))
+    (task,) = await lease(bench, lease_s=-1)
+    assert await bench.queue.heartbeat([task], lease_s=60) == {task.id}
+    rescue = await bench.queue.rescue(limit=10)
+    assert (rescue.requeued, rescue.dead) == (0, 0)
+
+
+async def test_a_retry_waits_and_then_counts(bench: Bench) -> None:
+    await bench.enqueue(NewTask("echo", {}))
+    (task,) = await lease(bench)
+    settled = settlement.settle(task, Retry("later", after_s=0))
+    assert await bench.queue.settle([settled]) == {task.id}
+    (again,) = await lease(bench)
+    assert (again.attempt, again.fence) == (1, task.fence + 1)
+    assert await bench.queue.settle([settled]) == set()
+
+
+async def test_one_holder_at_a_time(bench: Bench) -> None:
+    first = await bench.queue.take_office("one", ttl_s=60)
+    assert await bench.queue.take_office("two", ttl_s=60) is None
+    await bench.queue.leave_office("one")
+    second = await bench.queue.take_office("two", ttl_s=60)
+    assert first is not None
+    assert second == first + 1
+
+
+async def test_finished_tasks_are_pruned_and_waiting_ones_are_not(bench: Bench) -> None:
+    await bench.enqueue(NewTask("echo", {}))
+    (task,) = await lease(bench)
+    assert await bench.finish(task)
+    waiting = await bench.enqueue(NewTask("echo", {}))
+    assert await bench.queue.prune(keep=timedelta(seconds=-1), limit=10) == 1
+    assert await bench.state(waiting) is TaskState.QUEUED
