@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
 from gardenos.db.pool import open_database
+from gardenos.testing.llm import no_real_models
 from gardenos.testing.postgres import PostgresServer, make_member, running_server
+from tests.support.leads import real_leads_file
 
 if TYPE_CHECKING:
     from gardenos.core.claims import Claims
     from gardenos.db.session import Database
     from gardenos.testing.postgres import AdminConnection
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_real_models() -> Generator[None]:
+    """No test calls a model on another machine, whatever key the environment holds."""
+    with no_real_models():
+        yield
+
+
+@pytest.fixture(scope="session")
+def real_leads() -> Path:
+    """A CSV of real leads that is no part of the project; without it the test is skipped."""
+    path = real_leads_file()
+    if not path.is_file():
+        reason = f"{path} is absent; GARDENOS_X_EDUCATION_CSV may say where the real leads are"
+        print(f"skipped: {reason}")
+        pytest.skip(reason)
+    return path
 
 
 @pytest.fixture(scope="session")

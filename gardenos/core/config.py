@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     """Tokens of another issuer are refused; default `<public_url>/auth/v1`."""
     jwks_url: str | None = None
     """Where an external GoTrue publishes its keys; its tokens are then taken beside our own."""
+    jwks_issuer: str | None = None
+    """The `iss` of that GoTrue's tokens; default what `jwks_url` begins with, before /.well-known."""
     access_token_ttl_s: int = Field(default=3600, ge=30, le=604_800)
     signup: Literal["open", "closed"] = "open"
 
@@ -80,6 +82,13 @@ class Settings(BaseSettings):
     def issuer(self) -> str:
         """The `iss` of the tokens made here."""
         return self.jwt_issuer or f"{self.public_url.rstrip('/')}/auth/v1"
+
+    @property
+    def external_issuer(self) -> str | None:
+        """The `iss` of an external GoTrue's tokens; None without one."""
+        if self.jwks_issuer or self.jwks_url is None:
+            return self.jwks_issuer
+        return self.jwks_url.removesuffix("/.well-known/jwks.json")
 
     @classmethod
     def load(cls, home: Path | None = None) -> Self:

@@ -19,7 +19,8 @@
     ├── RateLimited                    429 rate-limited
     └── Unavailable                    503 unavailable
         ├── DatabaseUnavailable        503 database-unavailable
-        └── OrchestratorUnavailable    503 orchestrator-unavailable
+        ├── OrchestratorUnavailable    503 orchestrator-unavailable
+        └── SigningKeysUnavailable     503 signing-keys-unavailable
 
 `status` is the HTTP status, `code` the last part of the problem's `type`. The class docstring is
 the sentence people read when no other was given: it says what happened and what to do.
@@ -199,3 +200,9 @@ class OrchestratorUnavailable(Unavailable):
     """The orchestrator does not answer. Accepted tasks are safe; try again shortly."""
 
     code = "orchestrator-unavailable"
+
+
+class SigningKeysUnavailable(Unavailable):
+    """The keys that your access token is checked with cannot be fetched. Try again shortly."""
+
+    code = "signing-keys-unavailable"

@@ -109,6 +109,16 @@ CREATE TABLE app.migrations (
 
 ALTER TABLE app.migrations OWNER TO gardenos_owner;
 
+CREATE TABLE app.sign_in_attempts (
+    subject bytea NOT NULL,
+    attempts integer NOT NULL,
+    until timestamp with time zone NOT NULL,
+    CONSTRAINT sign_in_attempts_attempts_check CHECK ((attempts > 0)),
+    CONSTRAINT sign_in_attempts_subject_check CHECK ((octet_length(subject) = 32))
+);
+
+ALTER TABLE app.sign_in_attempts OWNER TO gardenos_owner;
+
 CREATE TABLE auth.identities (
     id uuid DEFAULT uuidv7() NOT NULL,
     provider_id text NOT NULL,
@@ -443,6 +453,9 @@ ALTER TABLE public.orchestrator_lease OWNER TO gardenos_owner;
 ALTER TABLE ONLY app.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY app.sign_in_attempts
+    ADD CONSTRAINT sign_in_attempts_pkey PRIMARY KEY (subject);
+
 ALTER TABLE ONLY auth.identities
     ADD CONSTRAINT identities_pkey PRIMARY KEY (id);
 
@@ -503,6 +516,8 @@ ALTER TABLE ONLY public.members
 ALTER TABLE ONLY public.orchestrator_lease
     ADD CONSTRAINT orchestrator_lease_pkey PRIMARY KEY (only_row);
 
+CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts USING btree (until);
+
 CREATE INDEX identities_user_id_idx ON auth.identities USING btree (user_id);
 
 CREATE INDEX refresh_tokens_parent_idx ON auth.refresh_tokens USING btree (parent);
@@ -529,7 +544,7 @@ CREATE INDEX imports_agency_idx ON public.imports USING btree (agency_id, id DES
 
 CREATE INDEX lead_scores_lead_idx ON public.lead_scores USING btree (agency_id, lead_id, id DESC);
 
-CREATE INDEX leads_created_idx ON public.leads USING btree (agency_id, id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX leads_created_idx ON public.leads USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
 CREATE INDEX leads_email_idx ON public.leads USING btree (agency_id, email_key) WHERE (email_key IS NOT NULL);
 
@@ -537,7 +552,7 @@ CREATE UNIQUE INDEX leads_external_id_key ON public.leads USING btree (agency_id
 
 CREATE INDEX leads_score_idx ON public.leads USING btree (agency_id, score_rank DESC, id DESC) WHERE (deleted_at IS NULL);
 
-CREATE INDEX leads_status_idx ON public.leads USING btree (agency_id, status, id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX leads_status_idx ON public.leads USING btree (agency_id, status, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
 CREATE INDEX leads_updated_idx ON public.leads USING btree (agency_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
@@ -723,6 +738,10 @@ GRANT ALL ON SCHEMA public TO gardenos_owner;
 REVOKE ALL ON FUNCTION public.custom_access_token_hook(event jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO gardenos_auth;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO supabase_auth_admin;
+
+GRANT SELECT ON TABLE app.migrations TO gardenos_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.sign_in_attempts TO gardenos_auth;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.identities TO gardenos_auth;
 

@@ -90,6 +90,16 @@ class LeadsImported:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestServed:
+    """A request was answered; `route` is the path's template, never the path."""
+
+    method: str
+    route: str
+    status: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SignedIn:
     """A sign-in was tried."""
 
@@ -106,6 +116,7 @@ Event: TypeAlias = (
     | CycleSaid
     | LLMCalled
     | LeadsImported
+    | RequestServed
     | SignedIn
 )
 Subscriber: TypeAlias = Callable[[Event], None]

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import structlog
 
-from gardenos.observability.events import Event, TaskFinished
+from gardenos.observability.events import Event, RequestServed, TaskFinished
 
 _CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -33,8 +33,8 @@ def configure(level: str = "info") -> None:
 
 
 def log_event(event: Event) -> None:
-    """Subscribe this to write events to the log; the end of a single task only at debug level."""
+    """Subscribe this to write events to the log; single tasks and requests only at debug level."""
     name = _CAMEL.sub("_", type(event).__name__).lower()
     log = structlog.get_logger("gardenos")
-    write = log.debug if isinstance(event, TaskFinished) else log.info
+    write = log.debug if isinstance(event, (TaskFinished, RequestServed)) else log.info
     write(name, **asdict(event))

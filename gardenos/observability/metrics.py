@@ -46,6 +46,13 @@ LLM_CALLS = Histogram(
     registry=REGISTRY,
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+REQUESTS = Histogram(
+    "gardenos_http_request_duration_seconds",
+    "Requests answered, by route and status.",
+    ["method", "route", "status"],
+    registry=REGISTRY,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 LLM_TOKENS = Counter(
     "gardenos_llm_tokens", "Tokens used.", ["provider", "model", "direction"], registry=REGISTRY
 )
@@ -54,6 +61,8 @@ LLM_TOKENS = Counter(
 def count_event(event: Event) -> None:
     """Subscribe this to turn events into metrics."""
     match event:
+        case events.RequestServed(method, route, status, duration_s):
+            REQUESTS.labels(method, route, str(status)).observe(duration_s)
         case events.TasksLeased(agent_type, tasks):
             TASKS_LEASED.labels(agent_type).inc(tasks)
         case events.TaskFinished(_, agent_type, outcome):

@@ -123,12 +123,21 @@ def _pointer(location: Sequence[int | str]) -> str:
     return pointer[:_MAX_QUOTED_CHARS]
 
 
+def _detail(fault: Mapping[str, Any]) -> str:
+    # Bounds that pydantic checks behind a validator of ours count "items", also of a text.
+    context = fault.get("ctx", {})
+    if isinstance(fault.get("input"), str):
+        if fault["type"] == "too_long":
+            return f"is longer than {context['max_length']:,} characters"
+        if fault["type"] == "too_short":
+            least = context["min_length"]
+            return "is blank" if least == 1 else f"is shorter than {least} characters"
+    return str(fault["msg"])[:_MAX_QUOTED_CHARS]
+
+
 def from_validation(faults: Sequence[Mapping[str, Any]]) -> GardenOSError:
     """Pydantic's faults as one error: 422 for the body, 400 for parameters and broken JSON."""
-    listed = [
-        {"pointer": _pointer(f["loc"]), "detail": str(f["msg"])[:_MAX_QUOTED_CHARS]}
-        for f in faults[:_MAX_LISTED]
-    ]
+    listed = [{"pointer": _pointer(f["loc"]), "detail": _detail(f)} for f in faults[:_MAX_LISTED]]
     outside_body = any(f["loc"] and f["loc"][0] != "body" for f in faults)
     unreadable = any(f["type"] == "json_invalid" for f in faults)
     if outside_body or unreadable:
@@ -176,6 +185,15 @@ async def _on_busy(request: Request, error: Exception) -> JSONResponse:
     return problem_response(busy, instance=request.url.path)
 
 
+async def _on_missing_parent(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, asyncpg.ForeignKeyViolationError)  # noqa: S101 registered for it only
+    if not str(error.constraint_name).endswith("_agency_id_fkey"):
+        return await _on_anything(request, error)
+    # The token outlives the agency it was made for, and nothing else asks whether that is there.
+    gone = errors.AgencyMissing("Your agency does not exist any more. Sign in to another one.")
+    return problem_response(gone, instance=request.url.path)
+
+
 async def _on_anything(request: Request, error: Exception) -> JSONResponse:
     _log.error("request_crashed", path=request.url.path, exc_info=error)
     return problem_response(GardenOSError(), instance=request.url.path)
@@ -188,6 +206,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)
     for kind in _BUSY:
         app.add_exception_handler(kind, _on_busy)
+    app.add_exception_handler(asyncpg.ForeignKeyViolationError, _on_missing_parent)
     app.add_exception_handler(Exception, _on_anything)
     generate = app.openapi
 

@@ -24,6 +24,10 @@ def storable(value: str) -> str:
     return value
 
 
+def _storable_if_text(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else value
+
+
 def _blank_is_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -49,7 +53,8 @@ def _in_utc(value: datetime) -> datetime:
 Clean = Annotated[
     str,
     StringConstraints(strip_whitespace=True),
-    AfterValidator(storable),
+    # Before, or pydantic would refuse half a surrogate pair in words that help nobody.
+    BeforeValidator(_storable_if_text),
     Field(json_schema_extra={"pattern": _NO_NUL}),
 ]
 """Stripped text that PostgreSQL can hold; bound it with `Field(max_length=...)`."""

@@ -2,6 +2,8 @@
 -- policies below bind PostgREST, Studio's SQL and GardenOS alike.
 
 GRANT USAGE ON SCHEMA app TO anon, authenticated, service_role, gardenos_agent, gardenos_worker, gardenos_auth;
+-- Readiness compares what was applied with what this version ships.
+GRANT SELECT ON app.migrations TO gardenos_worker;
 
 CREATE FUNCTION app.claims() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -93,3 +93,13 @@ CREATE INDEX refresh_tokens_parent_idx ON auth.refresh_tokens (parent);
 GRANT SELECT, INSERT, UPDATE, DELETE ON auth.users, auth.identities, auth.sessions, auth.refresh_tokens TO gardenos_auth;
 GRANT REFERENCES ON auth.users TO gardenos_owner;
 SET LOCAL ROLE gardenos_owner;
+
+-- How often somebody tried to sign in as a user, by SHA-256 of the e-mail: users and strangers alike.
+-- Ours, not GoTrue's, so not in its schema.
+CREATE TABLE app.sign_in_attempts (
+  subject  bytea PRIMARY KEY CHECK (octet_length(subject) = 32),
+  attempts integer NOT NULL CHECK (attempts > 0),
+  until    timestamptz NOT NULL
+);
+CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts (until);
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.sign_in_attempts TO gardenos_auth;

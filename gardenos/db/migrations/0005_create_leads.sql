@@ -50,10 +50,10 @@ CREATE TABLE public.leads (
 );
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
 CREATE UNIQUE INDEX leads_external_id_key ON public.leads (agency_id, external_id) WHERE external_id IS NOT NULL;
-CREATE INDEX leads_created_idx ON public.leads (agency_id, id DESC) WHERE deleted_at IS NULL;
+CREATE INDEX leads_created_idx ON public.leads (agency_id, created_at DESC, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX leads_updated_idx ON public.leads (agency_id, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX leads_score_idx ON public.leads (agency_id, score_rank DESC, id DESC) WHERE deleted_at IS NULL;
-CREATE INDEX leads_status_idx ON public.leads (agency_id, status, id DESC) WHERE deleted_at IS NULL;
+CREATE INDEX leads_status_idx ON public.leads (agency_id, status, created_at DESC, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX leads_email_idx ON public.leads (agency_id, email_key) WHERE email_key IS NOT NULL;
 
 ALTER TABLE public.imports ENABLE ROW LEVEL SECURITY;

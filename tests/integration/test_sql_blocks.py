@@ -1,0 +1,65 @@
+"""Every SQL block fits the schema as the app's roles see it, and the model that it feeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import gardenos
+from gardenos.crm.agencies.models import Agency
+from gardenos.crm.leads.models import FollowUp, Lead, LeadScore
+from gardenos.crm.transfer.models import ImportCounts
+from gardenos.db import sql
+from gardenos.orchestrator.store import TaskView
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from gardenos.testing.postgres import AdminConnection
+
+ROOT = Path(gardenos.__file__).parent
+PACKAGES = [
+    ".".join((gardenos.__name__, *file.parent.relative_to(ROOT).parts))
+    for file in sorted(ROOT.rglob("queries.sql"))
+]
+FEEDS: dict[str, dict[str, type[BaseModel]]] = {
+    "gardenos.crm.agencies": {"get_agency": Agency, "rename_agency": Agency},
+    "gardenos.crm.leads": {
+        **dict.fromkeys(("create_lead", "get_lead", "change_lead", "restore_lead"), Lead),
+        **dict.fromkeys(("list_by_created", "list_by_created_desc"), Lead),
+        **dict.fromkeys(("list_by_updated", "list_by_updated_desc"), Lead),
+        **dict.fromkeys(("list_by_score", "list_by_score_desc"), Lead),
+        "list_scores": LeadScore,
+        "list_follow_ups": FollowUp,
+    },
+    "gardenos.crm.transfer": {"finish_import": ImportCounts, "get_import": ImportCounts},
+    "gardenos.orchestrator": dict.fromkeys(
+        ("enqueue_batch", "find_by_keys", "get_task", "list_tasks"), TaskView
+    ),
+}
+FED = [
+    pytest.param(package, block, model, id=f"{package}.{block}")
+    for package, blocks in FEEDS.items()
+    for block, model in blocks.items()
+]
+
+
+def test_the_packages_are_found() -> None:
+    assert {"gardenos.web", "gardenos.crm.leads", "gardenos.orchestrator"} <= set(PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+async def test_every_block_fits_the_schema(admin: AdminConnection, package: str) -> None:
+    for text in sql.load(package).values():
+        await admin.prepare(text)
+
+
+@pytest.mark.parametrize(("package", "block", "model"), FED)
+async def test_a_blocks_columns_are_its_models_fields(
+    admin: AdminConnection, package: str, block: str, model: type[BaseModel]
+) -> None:
+    statement = await admin.prepare(sql.load(package)[block])
+    columns = [attribute.name for attribute in statement.get_attributes()]
+    assert sorted(columns) == sorted(model.model_fields)
