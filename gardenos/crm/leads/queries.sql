@@ -70,8 +70,8 @@ SELECT id, external_id, first_name, last_name, email, phone, company, job_title,
    AND ($7::timestamptz IS NULL OR created_at >= $7)
    AND ($8::timestamptz IS NULL OR created_at < $8)
    AND ($9::boolean OR deleted_at IS NULL)
-   AND ($11::uuid IS NULL OR id < $11)
- ORDER BY id DESC
+   AND ($11::uuid IS NULL OR (created_at, id) < ($12::timestamptz, $11))
+ ORDER BY created_at DESC, id DESC
  LIMIT $10
 
 -- name: list_by_created
@@ -89,8 +89,8 @@ SELECT id, external_id, first_name, last_name, email, phone, company, job_title,
    AND ($7::timestamptz IS NULL OR created_at >= $7)
    AND ($8::timestamptz IS NULL OR created_at < $8)
    AND ($9::boolean OR deleted_at IS NULL)
-   AND ($11::uuid IS NULL OR id > $11)
- ORDER BY id
+   AND ($11::uuid IS NULL OR (created_at, id) > ($12::timestamptz, $11))
+ ORDER BY created_at, id
  LIMIT $10
 
 -- name: list_by_updated_desc

@@ -114,20 +114,18 @@ async def restore(session: TenantSession, lead_id: LeadId) -> Lead:
 def _key(lead: Lead, sort: LeadSort) -> list[Any]:
     match sort:
         case LeadSort.CREATED | LeadSort.CREATED_DESC:
-            return [str(lead.id)]
+            return [str(lead.id), lead.created_at.isoformat()]
         case LeadSort.UPDATED | LeadSort.UPDATED_DESC:
             return [str(lead.id), lead.updated_at.isoformat()]
         case LeadSort.SCORE | LeadSort.SCORE_DESC:
             return [str(lead.id), -1 if lead.quality_score is None else lead.quality_score]
 
 
-def _opened(key: Sequence[Any], sort: LeadSort) -> tuple[LeadId, store.SortKey]:
-    match key, sort:
-        case [str(found)], LeadSort.CREATED | LeadSort.CREATED_DESC:
-            return LeadId(UUID(found)), None
-        case [str(found), str(moment)], LeadSort.UPDATED | LeadSort.UPDATED_DESC:
+def _opened(key: Sequence[Any]) -> tuple[LeadId, store.SortKey]:
+    match key:
+        case [str(found), str(moment)]:
             return LeadId(UUID(found)), datetime.fromisoformat(moment)
-        case [str(found), int(score)], LeadSort.SCORE | LeadSort.SCORE_DESC:
+        case [str(found), int(score)]:
             return LeadId(UUID(found)), score
         case _:
             raise InvalidCursor
@@ -141,7 +139,7 @@ def _cut(found: list[T], page: PageQuery, seal: Callable[[T], str]) -> tuple[lis
 async def find(session: TenantSession, query: LeadQuery, cursors: CursorSigner) -> LeadPage:
     """One page of the leads that match. Raises `InvalidCursor` for one of another list."""
     scope = f"leads:{session.claims.agency_id}:{query.scope()}"
-    after = _opened(cursors.open(scope, query.cursor), query.sort) if query.cursor else None
+    after = None if query.cursor is None else _opened(cursors.open(scope, query.cursor))
     found = await store.find(session, query, limit=query.limit + 1, after=after)
     items, cursor = _cut(found, query, lambda last: cursors.seal(scope, _key(last, query.sort)))
     total = await store.count(session, query) if query.total else None

@@ -15,7 +15,7 @@ from gardenos.db import sql
 from gardenos.db.session import TenantSession
 
 QUERIES = sql.load("gardenos.crm.leads")
-SortKey: TypeAlias = datetime | int | None
+SortKey: TypeAlias = datetime | int
 
 _LISTS: Mapping[LeadSort, str] = {
     LeadSort.CREATED: "list_by_created",
@@ -102,9 +102,7 @@ async def find(
     after: tuple[LeadId, SortKey] | None,
 ) -> list[Lead]:
     """The leads that match, in order, at most `limit`, those behind the row `after` (id, key)."""
-    args = [*_filters(query), limit, after[0] if after else None]
-    if query.sort not in (LeadSort.CREATED, LeadSort.CREATED_DESC):
-        args.append(after[1] if after else None)
+    args = [*_filters(query), limit, *(after or (None, None))]
     return [_lead(row) for row in await session.fetch(QUERIES[_LISTS[query.sort]], *args)]
 
 

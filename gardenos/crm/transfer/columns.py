@@ -36,12 +36,14 @@ _ALIASES: Final[Map[str, str]] = {
 KNOWN: Final[Map[str, str]] = {
     alias: name for name, aliases in _ALIASES.items() for alias in aliases.split("|")
 }
+PLACEHOLDERS: Final = frozenset({"-", "--", "\u2013", "\u2014", "?", "n/a", "#n/a", "(blank)"})
+"""What no value looks like where no mapping says it; nobody is called any of these."""
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 
 
 def normalised(header: str) -> str:
     """A header's words in small letters: `E-Mail_Address` is `e mail address`."""
-    return _SEPARATORS.sub(" ", header).strip().casefold()
+    return _SEPARATORS.sub(" ", header).strip().lower()
 
 
 def is_known(header: str) -> bool:
@@ -144,7 +146,7 @@ def by_name(headers: Sequence[str]) -> Plan:
     custom: dict[str, tuple[int, Kind]] = {
         key: (i, "text") for key, i in zip(_keys(headers, others), others, strict=True)
     }
-    return Plan(fields, custom, headers, lenient_status=True)
+    return Plan(fields, custom, headers, PLACEHOLDERS, lenient_status=True)
 
 
 def _keys(headers: Sequence[str], places: Sequence[int]) -> list[str]:

@@ -31,7 +31,14 @@ NAMED: Final = frozenset(
     + ["koi8-r", "koi8-u", "cp437", "cp850", "cp866", "mac-roman"]
 )
 """What a sender may say a file is in."""
+_LATIN: Final = ["cp1252", "cp1250", "cp1254"]
 _HIGH: Final = bytes(range(128, 256))
+_ALONE: Final = re.compile(
+    rb"(?<![\x80-\xff])[\x80\x85\x8a\x8c\x8e\x91-\x97\x99\x9a\x9c\x9e-\xff](?![\x80-\xff])"
+)
+"""A letter or a mark of typography in cp1252 and its kin, between bytes of ASCII."""
+_LATIN_2: Final = re.compile(rb"[a-z][\xb3\xb9\xbf][a-z]")
+"""The Polish letters that in cp1252 would be superscripts and question marks inside a word."""
 _SEQUENCE: Final = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{1,3}")
 _STRAY: Final = [bytes([n]).decode("cp1252", "ignore") or chr(n) for n in range(256)]
 _STRAY_HANDLER: Final = "gardenos.stray"
@@ -139,11 +146,29 @@ def _tally(file: BinaryIO) -> tuple[int, int, bytes]:
 
 
 def _guess(sample: bytes) -> Encoding:
-    matches = from_bytes(sample, cp_isolation=_GUESSABLE, enable_fallback=False)
+    if _LATIN_2.search(sample):
+        return Encoding("cp1250")
+    latin = _is_latin(sample)
+    matches = from_bytes(
+        sample, cp_isolation=_LATIN if latin else _GUESSABLE, enable_fallback=False
+    )
     best = matches.best()
-    western = next((match for match in matches if match.encoding == "cp1252"), None)
-    if best is None or (western is not None and western.chaos <= best.chaos):
+    # What reads the same in two encodings is listed once, under either name.
+    western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
+    if best is None:
         return Encoding("cp1252")
-    if best.coherence == 0 and best.encoding not in _MULTIBYTE:
+    if western is not None and western.chaos <= best.chaos:
+        return Encoding("cp1252")
+    if best.coherence == 0 and (latin or best.encoding not in _MULTIBYTE):
         return Encoding("cp1252")
     return _encoding(best.encoding)
+
+
+def _is_latin(sample: bytes) -> bool:
+    """Whether letters beyond ASCII stand alone among ASCII, as in Latin script.
+
+    Words of other scripts are runs of such bytes. A single umlaut would else pass for half of a
+    Chinese character, with whatever letter comes after it as the other half.
+    """
+    high = len(sample) - len(sample.translate(None, _HIGH))
+    return len(_ALONE.findall(sample)) * 3 > high * 2

@@ -36,7 +36,7 @@ OPENAPI: Final[dict[str, Any]] = {
                             "type": "string",
                             "contentMediaType": "application/json",
                             "description": (
-                                "Which columns become what, as docs/api.md has it. Without it "
+                                "Which columns become what, as docs/imports.md has it. Without it "
                                 "headers are matched by name and the other columns become custom "
                                 "text."
                             ),
@@ -77,6 +77,8 @@ async def read_form(request: Request) -> FormData:
         return await request.form(max_files=1, max_fields=8, max_part_size=_MAX_FIELD_BYTES)
     except ClientDisconnect:
         raise InvalidRequest("The upload broke off.") from None
+    except UnicodeError:  # a `charset` such as `undefined` or `idna`, which takes its own view
+        raise InvalidRequest("The form's fields cannot be read in its `charset`.") from None
 
 
 def _fault(field: str, detail: str) -> GardenOSError:

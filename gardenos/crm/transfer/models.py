@@ -94,6 +94,7 @@ class ImportReport(ImportCounts):
     encoding: str
     delimiter: str
     duplicates_by: Literal["external_id", "email"] = Field(
-        description="`email`, in any capitals, where no column gives the external_id."
+        description="`email`, in any capitals, where no column gives the external_id; "
+        "with `external_id`, rows that lack one still go by their e-mail."
     )
     columns: list[ColumnUse]

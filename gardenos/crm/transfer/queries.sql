@@ -8,16 +8,19 @@ VALUES ($1, $2, $3)
 RETURNING id
 
 -- name: insert_leads
--- What of a chunk is new: not the rows whose external_id is taken and, where $4 says that the
--- e-mail identifies, none whose address a lead or an earlier row has. Gives back those inserted.
-WITH wanted AS MATERIALIZED (
-  SELECT w.*, uuidv7() AS id, lower(w.email) AS email_key,
-         row_number() OVER (PARTITION BY lower(w.email) ORDER BY w.number) AS nth
-    FROM unnest($5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-                $17::text[], $18::text[], $19::text[])
+-- What of a chunk is new: not the rows whose external_id is taken and, of those without one, none
+-- whose e-mail a lead or an earlier row has. Gives back those inserted.
+WITH given AS MATERIALIZED (
+  -- Ids in the order of the file, which lists then keep: made here, before anything sorts.
+  SELECT w.*, uuidv7() AS id, lower(w.email) AS email_key
+    FROM unnest($4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+                $16::text[], $17::text[], $18::text[])
       AS w(number, external_id, first_name, last_name, email, phone, company, job_title, website,
            city, country, source, status, notes, custom)
+), wanted AS MATERIALIZED (
+  SELECT g.*, row_number() OVER (PARTITION BY g.email_key ORDER BY g.number) AS nth
+    FROM given g
 ), inserted AS (
   INSERT INTO leads (id, agency_id, created_by, import_id, external_id, first_name, last_name, email,
                      phone, company, job_title, website, city, country, source, status, notes,
@@ -26,7 +29,7 @@ WITH wanted AS MATERIALIZED (
          w.job_title, w.website, w.city, w.country, w.source, coalesce(w.status, 'new'), w.notes,
          w.custom::jsonb
     FROM wanted w
-   WHERE NOT $4::boolean
+   WHERE w.external_id IS NOT NULL
       OR w.email IS NULL
       OR (w.nth = 1 AND NOT EXISTS (
            SELECT FROM leads l WHERE l.email_key = w.email_key AND l.deleted_at IS NULL))

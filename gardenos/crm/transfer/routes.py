@@ -50,8 +50,8 @@ async def import_leads(
     """Import leads from a CSV file: all rows that can be, in one transaction.
 
     Every row is imported, a duplicate, or rejected with a reason. Duplicates are rows whose
-    external_id a lead or an earlier row has; where no column gives the external_id, rows whose
-    e-mail address one has, in any capitals.
+    external_id a lead or an earlier row has; of the rows without one, those whose e-mail address
+    one has, in any capitals.
     """
     claims.require_writer()
     form = await read_form(request)

@@ -50,7 +50,7 @@ class _Tally:
     faults: list[RowError] = field(default_factory=list[RowError])
     known: list[RowError] = field(default_factory=list[RowError])
 
-    def add(self, chunk: Chunk, stored: Map[int, LeadId], *, by_email: bool) -> None:
+    def add(self, chunk: Chunk, stored: Map[int, LeadId]) -> None:
         self.read += chunk.rows
         self.imported += len(stored)
         self.duplicates += len(chunk.numbers) - len(stored)
@@ -60,12 +60,13 @@ class _Tally:
             if len(self.known) >= _MAX_ERRORS:
                 break
             if number not in stored:
-                self.known.append(_duplicate(number, values, by_email=by_email))
+                self.known.append(_duplicate(number, values))
 
 
-def _duplicate(number: int, values: Sequence[Any], *, by_email: bool) -> RowError:
-    name = "email" if by_email else "external_id"
-    value = str(values[LEAD_FIELDS.index(name)])
+def _duplicate(number: int, values: Sequence[Any]) -> RowError:
+    given = dict(zip(LEAD_FIELDS, values, strict=False))
+    name = "external_id" if given["external_id"] else "email"
+    value = str(given[name])
     detail = f"A lead or an earlier row has the {name} {value[:100]!r}."
     return RowError(row=number, column=name, code="duplicate", detail=detail)
 
@@ -96,13 +97,10 @@ async def run(session: TenantSession, upload: Upload) -> ImportReport:
 async def _run(session: TenantSession, upload: Upload, table: Table) -> ImportReport:
     await store.lock(session)
     import_id = await store.begin(session, upload.filename)
-    by_email = "external_id" not in table.plan.fields
     tally = _Tally()
     while (chunk := await asyncio.to_thread(table.next_chunk, _CHUNK)).rows:
-        stored = await store.insert(
-            session, import_id, numbers=chunk.numbers, values=chunk.values, by_email=by_email
-        )
-        tally.add(chunk, stored, by_email=by_email)
+        stored = await store.insert(session, import_id, numbers=chunk.numbers, values=chunk.values)
+        tally.add(chunk, stored)
         if upload.score:
             tally.tasks += await _enqueue(session, import_id, list(stored.values()))
     if tally.read == 0:
@@ -123,7 +121,7 @@ async def _run(session: TenantSession, upload: Upload, table: Table) -> ImportRe
         errors=[*tally.faults, *tally.known][:_MAX_ERRORS],
         encoding=table.encoding,
         delimiter=table.delimiter,
-        duplicates_by="email" if by_email else "external_id",
+        duplicates_by="external_id" if "external_id" in table.plan.fields else "email",
         columns=table.plan.uses(),
     )
 

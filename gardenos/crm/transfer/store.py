@@ -31,7 +31,6 @@ async def insert(
     *,
     numbers: Sequence[int],
     values: Sequence[Sequence[Any]],
-    by_email: bool,
 ) -> dict[int, LeadId]:
     """Store those rows that are no duplicates; row number to lead.
 
@@ -45,7 +44,6 @@ async def insert(
         claims.agency_id,
         claims.sub,
         import_id,
-        by_email,
         numbers,
         *zip(*values, strict=True),
     )

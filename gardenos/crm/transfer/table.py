@@ -16,6 +16,13 @@ from gardenos.crm.transfer.records import Records, sniff
 from gardenos.crm.transfer.rows import FAULTS, RowReader
 
 _SAMPLE_CHARS: Final = 64 * 1024
+_NO_TEXT: Final = (
+    (b"PK\x03\x04", "a workbook or a zip archive"),  # xlsx, ods, numbers
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"),
+    (b"%PDF-", "a PDF"),
+    (b"\x1f\x8b", "compressed"),
+)
+"""How files begin that people mistake for CSV."""
 
 
 def _faulty(detail: str) -> InvalidContent:
@@ -82,6 +89,7 @@ def open_table(file: BinaryIO, mapping: Mapping | None, known: Encoding | None) 
 
     Raises `InvalidContent` for a file that is empty, has no rows, or whose columns are unclear.
     """
+    _refuse_other_kinds(file)
     found = known or encoding.detect(file)
     file.seek(0)
     text = io.TextIOWrapper(file, encoding=found.name, errors=found.errors, newline="")
@@ -90,6 +98,14 @@ def open_table(file: BinaryIO, mapping: Mapping | None, known: Encoding | None) 
     except BaseException:
         text.detach()
         raise
+
+
+def _refuse_other_kinds(file: BinaryIO) -> None:
+    file.seek(0)
+    head = file.read(16)
+    for start, what in _NO_TEXT:
+        if head.startswith(start):
+            raise _faulty(f"The file is {what}, not CSV. Save or export the sheet as CSV first.")
 
 
 def _open(text: io.TextIOWrapper, found: Encoding, mapping: Mapping | None) -> Table:
