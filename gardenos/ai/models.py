@@ -145,17 +145,19 @@ class TaskRequest(Strict):
     priority: Priority = DEFAULT_PRIORITY
     max_retries: Annotated[int, Field(ge=0, le=100, strict=True)] = 3
     run_at: Moment | None = None
+    idempotency_key: Annotated[Clean, Field(min_length=1, max_length=255)] | None = Field(
+        default=None, description="Your name for the work: the same name is enqueued once."
+    )
 
-    def task(self, *, idempotency_key: str | None = None, awaited: bool = False) -> NewTask:
+    def task(self) -> NewTask:
         """As the queue takes it."""
         return NewTask(
             self.agent_type,
             self.payload,
             priority=self.priority,
             max_retries=self.max_retries,
-            idempotency_key=idempotency_key,
+            idempotency_key=self.idempotency_key,
             run_at=self.run_at,
-            awaited=awaited,
         )
 
 
@@ -205,20 +207,29 @@ class TaskAccepted(BaseModel):
     location: str
 
 
+class TaskError(BaseModel):
+    """Why a task did not succeed."""
+
+    code: str
+    detail: str
+
+
 class AnalysisAnswer(BaseModel):
-    """A finished analysis and the task that made it."""
+    """An analysis and the task that made it; `error` where the agent gave up."""
 
     task_id: UUID
     state: TaskState
-    result: LeadAnalysis
+    result: LeadAnalysis | None
+    error: TaskError | None = None
 
 
 class FollowUpAnswer(BaseModel):
-    """A finished draft and the task that made it."""
+    """A draft and the task that made it; `error` where the agent gave up."""
 
     task_id: UUID
     state: TaskState
-    result: FollowUpDraft
+    result: FollowUpDraft | None
+    error: TaskError | None = None
 
 
 class TaskOut(BaseModel):

@@ -21,6 +21,23 @@ no_real_models = reach.this_machine_only
 """A context in which calling a model on another machine raises `RemoteModelForbidden`."""
 
 
+class ManualTime:
+    """Time that passes only by waiting: give `monotonic` and `sleep` to whoever would wait."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.waits: list[float] = []
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the seconds pass at once."""
+        self.waits.append(seconds)
+        self.now += seconds
+
+
 class FunctionLLM:
     """Answers what a function returns: a model, a mapping or the JSON text a model would write.
 

@@ -12,6 +12,7 @@ from gardenos.ai.agents.base import BaseAIAgent, Context
 from gardenos.ai.agents.follow_up import FollowUpAgent
 from gardenos.ai.agents.lead_analysis import LeadAnalysisAgent
 from gardenos.core.errors import InvalidContent
+from gardenos.web import problems
 
 if TYPE_CHECKING:
     from gardenos.ai.llm.protocol import LLM
@@ -52,16 +53,10 @@ def check_payload(agent_type: str, payload: Mapping[str, Any], *, pointer: str =
     try:
         kind.input_type.model_validate(payload)
     except ValidationError as error:
-        raise InvalidContent(
-            errors=[
-                {
-                    "pointer": "".join(
-                        f"/{part}" for part in (f"{pointer}/payload"[1:], *fault["loc"])
-                    ),
-                    "detail": fault["msg"],
-                }
-                for fault in error.errors(include_input=False, include_url=False)
-            ]
+        where = ("body", *f"{pointer}/payload"[1:].split("/"))
+        faults = error.errors(include_input=False, include_url=False)
+        raise problems.from_validation(
+            [{**fault, "loc": (*where, *fault["loc"])} for fault in faults]
         ) from None
 
 

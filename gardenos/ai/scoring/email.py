@@ -52,7 +52,7 @@ _FREE = frozenset(
         "comcast",
     ]
 )
-"""First labels of domains that give addresses to anyone."""
+"""The names of domains that give addresses to anyone."""
 _THROW_AWAY = frozenset(
     [
         "mailinator",
@@ -72,6 +72,9 @@ _THROW_AWAY = frozenset(
     ]
 )
 
+_BELOW_COUNTRIES = frozenset(("co", "com", "org", "net", "ac", "edu", "gov", "or", "ne"))
+"""Second levels under which countries register names, as in co.uk and com.br."""
+
 
 class EmailKind(StrEnum):
     """Whose address it is."""
@@ -90,5 +93,10 @@ def kind_of(address: str) -> EmailKind:
     labels = match["domain"].lower().split(".")
     if not _THROW_AWAY.isdisjoint(labels):
         return EmailKind.THROW_AWAY
-    first = labels[0] if len(labels) == 2 or len(labels[-2]) <= 3 else labels[-2]  # noqa: PLR2004 "yahoo.co.uk"
-    return EmailKind.FREE if first in _FREE else EmailKind.COMPANY
+    return EmailKind.FREE if _owner(labels) in _FREE else EmailKind.COMPANY
+
+
+def _owner(labels: list[str]) -> str:
+    """The label somebody registered: `acme` of mail.acme.com and of mail.acme.co.uk."""
+    in_country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _BELOW_COUNTRIES  # noqa: PLR2004
+    return labels[-3] if in_country else labels[-2]
