@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -24,16 +25,21 @@ STALE_S = 15.0
 
 
 class FiguresReader:
-    """Keeps the orchestrator's figures at hand: a daemon thread reads them, nobody waits for it."""
+    """Keeps the orchestrator's figures at hand: a daemon thread reads them as long as this lives."""
 
     def __init__(self, board: Board, *, refresh_s: float = REFRESH_S) -> None:
         self._board = board
-        self._refresh_s = refresh_s
         self._sightings = Sightings(STALE_S)
         self._note: dict[str, Any] = {}
         self.looked = threading.Event()
         """Set once the board was read for the first time."""
-        threading.Thread(target=self._run, name="gardenos-figures", daemon=True).start()
+        # The thread must not keep its reader alive: Serve drops a policy with every deployment.
+        threading.Thread(
+            target=_keep_reading,
+            args=(weakref.ref(self), refresh_s),
+            name="gardenos-figures",
+            daemon=True,
+        ).start()
 
     def figures(self, agent_type: str) -> PoolFigures | None:
         """The figures of an agent type; None where they are missing, unreadable or old."""
@@ -42,20 +48,26 @@ class FiguresReader:
         note = self._note.get("pools", {}).get(agent_type)
         return PoolFigures.read(note) if isinstance(note, dict) else None
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self._look()
-            except Exception as error:  # noqa: BLE001 the figures age, and the policy sees that
-                structlog.get_logger(__name__).debug("figures_unread", error=str(error))
-            self.looked.set()
-            time.sleep(self._refresh_s)
+    def look(self) -> None:
+        """Read the board once; where that fails, the figures age."""
+        try:
+            self._read()
+        except Exception as error:  # noqa: BLE001 the policy sees how old the figures are
+            structlog.get_logger(__name__).debug("figures_unread", error=str(error))
+        self.looked.set()
 
-    def _look(self) -> None:
+    def _read(self) -> None:
         note = decode(self._board.read(POOLS).get(POOLS, b""))
         if isinstance(note.get("pools"), dict):
             self._note = note
             self._sightings.see({POOLS: note.get("at")}, time.monotonic())
+
+
+def _keep_reading(reader: weakref.ref[FiguresReader], refresh_s: float) -> None:
+    while (living := reader()) is not None:
+        living.look()
+        del living
+        time.sleep(refresh_s)
 
 
 class BacklogPolicy:
@@ -65,14 +77,16 @@ class BacklogPolicy:
         self,
         agent_type: str,
         target: float,
+        *,
         up_after_s: float = 5.0,
         down_after_s: float = 60.0,
         board: Board | None = None,
+        refresh_s: float = REFRESH_S,
     ) -> None:
         self._agent_type = agent_type
         self._target = target
         self._patience = Patience(up_after_s, down_after_s)
-        self._reader = FiguresReader(board or _ray_board())
+        self._reader = FiguresReader(board or _ray_board(), refresh_s=refresh_s)
         self._said = ""
 
     def __call__(self, ctx: AutoscalingContext) -> tuple[int, dict[str, Any]]:

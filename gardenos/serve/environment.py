@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import stat
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,10 @@ from gardenos.core.errors import GardenOSError
 
 _SESSION_PATH_BYTES = 68  # "/session_<date>_<time>_<pid>/sockets/dash_<Module>Head"
 _UNIX_SOCKET_BYTES = 107
+_HAPROXY_PATH_BYTES = 70  # "/<node id, 56 digits>/metrics.sock"
+_HAPROXY_SOCKET_BYTES = 97
 _TOKEN_FILE = "ray_auth_token"  # noqa: S105 its name, not the token
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+@:-]+")
 _OBJECT_STORE_BYTES = 128 * 1024 * 1024  # handle calls are small: nothing of ours goes there
 _CPUS_AT_FULL_SCALE = 4
 """Agents wait for databases and models: ten of a type may share one core. Ray only counts."""
@@ -95,15 +98,29 @@ def _shifted(port: int, by: int) -> int:
 
 
 def ray_folder(home: Path) -> Path:
-    """Where Ray keeps sessions, sockets and logs: `<home>/ray`, or a short path where that is too long.
+    """Where Ray keeps sessions, sockets and logs: `<home>/ray`, else a short path.
 
-    Sockets lie deep below this folder and the kernel takes 107 bytes for their whole path.
+    Sockets lie deep below this folder, and the kernel takes 107 bytes for their whole path.
     """
-    folder = home / "ray"
-    if len(os.fsencode(folder)) + _SESSION_PATH_BYTES <= _UNIX_SOCKET_BYTES:
-        return folder
-    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:8]
-    return Path(tempfile.gettempdir()) / f"gardenos-{os.geteuid()}-{digest}"
+    return _first_fitting(home / "ray", home, _UNIX_SOCKET_BYTES - _SESSION_PATH_BYTES)
+
+
+def haproxy_folder(home: Path) -> Path:
+    """Where HAProxy keeps its configuration and sockets: in Ray's folder, else in a short path."""
+    longest = _HAPROXY_SOCKET_BYTES - _HAPROXY_PATH_BYTES
+    return _first_fitting(ray_folder(home) / "haproxy", home, longest, below="h")
+
+
+def _first_fitting(wished: Path, home: Path, longest: int, below: str = "") -> Path:
+    """The folder wished for if it is plain and short enough, else one of this home in /tmp.
+
+    Plain, because the configuration that Serve writes for HAProxy quotes no spaces.
+    """
+    digest = hashlib.sha256(f"{os.geteuid()}:{home}".encode("utf-8", "surrogateescape")).hexdigest()
+    # Not where TMPDIR points: that may be as long as any home. Its owner is checked before use.
+    short = Path("/tmp") / f"gardenos-{digest[:8]}" / below  # noqa: S108
+    fits = len(os.fsencode(wished)) <= longest and _PLAIN_PATH.fullmatch(str(wished))
+    return wished if fits else short
 
 
 def log_folder(home: Path) -> Path:
@@ -121,25 +138,29 @@ def prepare_folders(home: Path) -> None:
 
     Raises `RayFolderRefused` where the folder is somebody else's.
     """
-    for folder in (ray_folder(home), ray_folder(home) / "haproxy", ray_token_file(home).parent):
+    haproxy = haproxy_folder(home)
+    for folder in (ray_folder(home), haproxy.parent, haproxy, ray_token_file(home).parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = ray_folder(home).lstat()
-    if not stat.S_ISDIR(held.st_mode) or held.st_uid != os.geteuid():
-        raise RayFolderRefused(f"{ray_folder(home)} belongs to another user.")
+        _refuse_foreign(folder)
     token = ray_token_file(home)
     if not token.exists():
         token.touch(mode=0o600)
         token.write_text(secrets.token_hex(32))
 
 
+def _refuse_foreign(folder: Path) -> None:
+    held = folder.lstat()
+    if not stat.S_ISDIR(held.st_mode) or held.st_uid != os.geteuid():
+        raise RayFolderRefused(f"{folder} belongs to another user.")
+
+
 def ray_environment(settings: Settings, home: Path) -> dict[str, str]:
     """What to add to the environment of `ray start`, `serve` and every driver of this installation."""
     ports = Ports.of(settings)
-    folder = ray_folder(home)
     return {
         f"{ENV_PREFIX}HOME": str(home),
         **_ray(ports, home),
-        **_serve(ports, folder / "haproxy"),
+        **_serve(ports, haproxy_folder(home)),
     }
 
 

@@ -1,0 +1,127 @@
+"""The Serve deployments besides the gateway: thin shells that bind our asyncio classes to Ray."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from gardenos.ai import agents
+from gardenos.core.config import Settings
+from gardenos.observability import events
+from gardenos.orchestrator.actor import AIOrchestrator, PoolSpec
+from gardenos.orchestrator.dispatcher import Tempo
+from gardenos.orchestrator.executor import BatchReport, Executor
+from gardenos.orchestrator.queue import PostgresQueue
+from gardenos.orchestrator.task import AgentTask
+from gardenos.orchestrator.worker import Worker
+from gardenos.serve.board import RayBoard
+from gardenos.serve.process import RayMetrics, set_up
+
+_AGENT_CONNECTIONS = 4
+"""Per agent replica; twenty of them must leave PostgreSQL's limit of connections some room."""
+_ORCHESTRATOR_CONNECTIONS = 6
+
+
+class AgentReplica:
+    """A `Worker` as a Serve replica."""
+
+    async def __init__(
+        self,
+        agent_type: str,
+        *,
+        concurrency: int,
+        deadline_s: float,
+        llm_provider: Literal["auto", "rules", "openai"] | None,
+    ) -> None:
+        settings = Settings.load()
+        if llm_provider is not None:
+            settings = settings.model_copy(update={"llm_provider": llm_provider})
+        replica_id = serve.get_replica_context().replica_id.unique_id
+        self._process = await set_up(
+            f"gardenos-{agent_type}", settings=settings, pool_max=_AGENT_CONNECTIONS
+        )
+        self._agent = agents.create(agent_type, settings)
+        events.subscribe(RayMetrics({"agent_type": agent_type, "agent": replica_id}).count)
+        self._worker = Worker(
+            replica_id,
+            agent_type,
+            Executor(
+                self._process.database, self._agent, deadline_s=deadline_s, concurrency=concurrency
+            ),
+            RayBoard(),
+            about={"provider": self._agent.llm.provider, "model": self._agent.llm.model},
+        )
+        self._worker.start()
+
+    async def run_batch(self, tasks: Sequence[AgentTask]) -> BatchReport:
+        """See `Worker`."""
+        return await self._worker.run_batch(tasks)
+
+    async def check_health(self) -> None:
+        """Raise where this replica is of no use; a database that is away is no reason."""
+        if not self._worker.lives:
+            raise RuntimeError("The agent does not beat any more.")
+
+    async def __del__(self) -> None:
+        """Leave in order: Serve calls this once the last batch has ended."""
+        with suppress(Exception):
+            await self._worker.stop()
+            await self._agent.aclose()
+            await self._process.close()
+
+
+class OrchestratorReplica:
+    """The one orchestrator: `AIOrchestrator` with batches sent through Serve's handles."""
+
+    async def __init__(
+        self, agent_handles: Mapping[str, DeploymentHandle[Any]], pools: Mapping[str, PoolSpec]
+    ) -> None:
+        self._process = await set_up("gardenos-orchestrator", pool_max=_ORCHESTRATOR_CONNECTIONS)
+        self._handles = dict(agent_handles)
+        self._orchestrator = AIOrchestrator(
+            PostgresQueue(self._process.database),
+            dsn=self._process.dsn,
+            holder=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+            send=self._send,
+            board=RayBoard(),
+            pools=pools,
+            tempo=Tempo(lease_s=self._process.settings.task_lease_s),
+        )
+        self._orchestrator.start()
+
+    async def _send(self, agent_type: str, tasks: Sequence[AgentTask]) -> BatchReport:
+        return await self._handles[agent_type].run_batch.remote(list(tasks))
+
+    async def snapshot(self) -> dict[str, Any]:
+        """See `AIOrchestrator`."""
+        return self._orchestrator.snapshot()
+
+    async def agents(self) -> Sequence[Mapping[str, Any]]:
+        """See `AIOrchestrator`."""
+        return self._orchestrator.agents()
+
+    async def set_replicas(
+        self, agent_type: str, replicas: int, *, set_by: UUID, ttl_s: float | None = None
+    ) -> Mapping[str, Any]:
+        """See `AIOrchestrator`."""
+        return await self._orchestrator.set_replicas(
+            agent_type, replicas, set_by=set_by, ttl_s=ttl_s
+        )
+
+    async def check_health(self) -> None:
+        """Raise where the orchestrator has stopped; an outage of the database does not stop it."""
+        if not self._orchestrator.lives:
+            raise RuntimeError("The orchestrator does its rounds no more.")
+
+    async def __del__(self) -> None:
+        """Leave office, so that a successor need not wait for it to expire."""
+        with suppress(Exception):
+            await self._orchestrator.stop()
+            await self._process.close()
