@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ _APPLICATIONS = "/api/serve/applications/"
 _FAILED = "DEPLOY_FAILED"
 _RAY_PATIENCE_S, _READY_PATIENCE_S = 90.0, 180.0
 _POLL_S = 0.2
+_KEPT_SESSIONS = 3
 _GRACE_S = 12.0
 """Ray gives its own processes up to ten seconds."""
 
@@ -38,6 +40,7 @@ def launch(home: Home, settings: Settings) -> ProcessRecord:
     Returns at once; `wait_for_ray` says when it takes orders.
     """
     environment.prepare_folders(home.folder)
+    _clear_away(home)
     home.ray_log.touch(mode=0o600)
     with home.ray_log.open("ab") as log:
         process = subprocess.Popen(
@@ -64,6 +67,16 @@ def launch(home: Home, settings: Settings) -> ProcessRecord:
     return record
 
 
+def _clear_away(home: Home) -> None:
+    """Remove what ended sessions left, but for the logs of the last few."""
+    sessions = sorted(environment.ray_folder(home.folder).glob("session_2*"))
+    for left in sessions[:-_KEPT_SESSIONS]:
+        shutil.rmtree(left, ignore_errors=True)
+    for left in environment.haproxy_folder(home.folder).iterdir():
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _environment(home: Home, settings: Settings) -> dict[str, str]:
     # The administrator's login stays here: what serves requests has no use for it.
     inherited = {
@@ -74,7 +87,7 @@ def _environment(home: Home, settings: Settings) -> dict[str, str]:
     return {
         **inherited,
         **environment.ray_environment(settings, home.folder),
-        processes.MARK: str(home.folder),
+        processes.MARK: processes.mark_of(home.folder),
         # `up` in another shell heals with the ports of the first one, whatever its variables say.
         f"{ENV_PREFIX}HTTP_PORT": str(settings.http_port),
         f"{ENV_PREFIX}DASHBOARD_PORT": str(settings.dashboard_port),
@@ -116,6 +129,7 @@ def wait_for_ray(home: Home, settings: Settings, say: Say) -> None:
             if _serve_details(dashboard) is not None:
                 say("Ray runs")
                 return
+            say("Waiting for Ray")
             time.sleep(_POLL_S)
     raise CommandFailed(
         f"Ray has not come up within {_RAY_PATIENCE_S:.0f} s.",
@@ -125,11 +139,18 @@ def wait_for_ray(home: Home, settings: Settings, say: Say) -> None:
 
 def deploy(home: Home, settings: Settings) -> None:
     """What `serve deploy serve_config.yaml` does, on this installation's port."""
-    with client(home, settings) as dashboard:
-        answer = dashboard.put(_APPLICATIONS, json=config(settings), timeout=60)
+    try:
+        with client(home, settings) as dashboard:
+            answer = dashboard.put(_APPLICATIONS, json=config(settings), timeout=60)
+    except httpx.TransportError as error:
+        raise CommandFailed(
+            f"Ray's dashboard on port {settings.dashboard_port} does not answer: "
+            f"{str(error) or type(error).__name__}.",
+            todo="Run `gardenos down`, then `gardenos up`.",
+        ) from error
     if not answer.is_success:
         raise CommandFailed(
-            f"Ray Serve refused serve_config.yaml: {answer.text.strip().splitlines()[-1:]}",
+            f"Ray Serve refused serve_config.yaml: {_last_line(answer.text)}",
             todo=f"{home.ray_log} and {environment.log_folder(home.folder)} may say more.",
         )
 
@@ -166,7 +187,8 @@ def wait_until_ready(home: Home, settings: Settings, say: Say) -> None:
             time.sleep(_POLL_S)
     raise CommandFailed(
         f"GardenOS is not ready after {_READY_PATIENCE_S:.0f} s: {missing}.",
-        todo=f"The logs in {environment.log_folder(home.folder)} may say why.",
+        todo=f"The logs in {environment.log_folder(home.folder)} may say why. `gardenos down`, then "
+        "`gardenos up` starts all of it anew.",
     )
 
 
@@ -232,9 +254,8 @@ def _refuse_failed(home: Home, details: Mapping[str, Any]) -> None:
         if application.get("status") == _FAILED:
             parts = [application, *application.get("deployments", {}).values()]
             said = [str(part.get("message") or "").strip() for part in parts]
-            lines = " ".join(said).strip().splitlines() or ["no reason given"]
             raise CommandFailed(
-                f"The application {name} could not be deployed: {lines[-1].strip()}",
+                f"The application {name} could not be deployed: {_last_line(' '.join(said))}",
                 todo=f"The logs in {environment.log_folder(home.folder)} say more.",
             )
 
@@ -252,6 +273,11 @@ def _progress(details: Mapping[str, Any]) -> str:
 
 
 def _ray_failed(home: Home) -> CommandFailed:
-    lines = [line for line in home.ray_log.read_text(errors="replace").splitlines() if line.strip()]
-    said = lines[-1].strip() if lines else "it says nothing"
+    said = _last_line(home.ray_log.read_text("utf-8", errors="replace"))
     return CommandFailed(f"Ray ended: {said}", todo=f"{home.ray_log} has the whole of it.")
+
+
+def _last_line(text: str) -> str:
+    """Where a traceback or a log says what it is about."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it gives no reason"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -22,6 +23,7 @@ from gardenos.db.session import UNREACHABLE
 
 _APP_LOGIN = "gardenos_app"
 _MAINTENANCE = "postgres"
+_WRITE_IT = "Write it as postgresql://user:password@host:5432/database."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,10 @@ async def _bring_up_to_date(
 
 async def _exists(dsn: str) -> bool:
     try:
-        conn = await asyncpg.connect(dsn, timeout=10)
-    except asyncpg.InvalidCatalogNameError:
+        with connecting(dsn):
+            conn = await asyncpg.connect(dsn, timeout=10)
+    except _NoSuchDatabase:
         return False
-    except UNREACHABLE as error:
-        raise unreachable(dsn, error) from error
-    except asyncpg.PostgresError as error:
-        raise refused(dsn, error) from error
     await conn.close()
     return True
 
@@ -126,13 +125,35 @@ async def check_login(dsn: str) -> None:
     """Raise unless the app's login works and is one that row-level security binds."""
     from gardenos.db.pool import open_database
 
-    try:
+    with connecting(dsn):
         database = await open_database(dsn, min_size=1, max_size=1, name="gardenos-cli")
+    await database.pool.close()
+
+
+class _NoSuchDatabase(CommandFailed):
+    """The server is there, the database is not."""
+
+
+@contextmanager
+def connecting(dsn: str) -> Generator[None]:
+    """Turn whatever keeps a connection from being made into `CommandFailed`."""
+    try:
+        yield
     except DatabaseUnavailable as error:
         raise unreachable(dsn, error.__cause__ or error) from error
+    except UNREACHABLE as error:
+        raise unreachable(dsn, error) from error
+    except asyncpg.InvalidCatalogNameError as error:
+        raise _NoSuchDatabase(
+            f"There is no database {_database_of(dsn)} at {address(dsn)}.",
+            todo="Run `gardenos up` with GARDENOS_ADMIN_DATABASE_URL set, which makes it.",
+        ) from error
     except asyncpg.PostgresError as error:
         raise refused(dsn, error) from error
-    await database.pool.close()
+    except (ValueError, asyncpg.InterfaceError) as error:
+        raise CommandFailed(
+            f"The address {address(dsn)} of the database is not usable: {error}.", todo=_WRITE_IT
+        ) from error
 
 
 def unreachable(dsn: str, error: BaseException) -> CommandFailed:
@@ -162,7 +183,7 @@ def _checked(dsn: str, name: str) -> str:
     if urlsplit(dsn).scheme not in ("postgresql", "postgres"):
         raise CommandFailed(
             f"{name} is not a PostgreSQL URL.",
-            todo="Write it as postgresql://user:password@host:5432/database.",
+            todo=_WRITE_IT,
         )
     return dsn
 
@@ -190,7 +211,8 @@ def answers(dsn: str) -> bool:
 
 async def waiting_migrations(admin_dsn: str) -> list[Migration]:
     """The migrations that are not applied yet."""
-    conn = await asyncpg.connect(admin_dsn, timeout=10)
+    with connecting(admin_dsn):
+        conn = await asyncpg.connect(admin_dsn, timeout=10)
     try:
         rows = await conn.fetch("SELECT number, checksum FROM app.migrations ORDER BY number")
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_settings import SettingsError
 
 from gardenos.cli.problems import CommandFailed
 from gardenos.cli.processes import ProcessRecord
-from gardenos.core.config import SECRETS_FOLDER, Settings, default_home
+from gardenos.core.config import ENV_PREFIX, SECRETS_FOLDER, Settings, default_home
 from gardenos.db.embedded import EmbeddedPostgres
 
 _PRIVATE = 0o700
@@ -95,11 +97,20 @@ class Home:
         """The settings of this installation; while it runs, with the ports it was started on."""
         try:
             settings = Settings.load(self.folder)
+        except SettingsError as error:
+            # A setting that is JSON, and was not: only the sentence names it.
+            named = re.search(r'field "(\w+)"', str(error))
+            name = f"{ENV_PREFIX}{named[1].upper()}" if named else "A setting"
+            raise CommandFailed(
+                f"{name} is not usable: it is not JSON.",
+                todo="Change it or unset it, then run the same command again.",
+            ) from None
         except ValidationError as error:
             fault = error.errors()[0]
-            name = "GARDENOS_" + "_".join(str(part) for part in fault["loc"]).upper()
+            # A fault names the field, or the variable or file that its value came from.
+            name = str(fault["loc"][0]).upper().removeprefix(ENV_PREFIX)
             raise CommandFailed(
-                f"{name.removeprefix('GARDENOS_GARDENOS_')} is not usable: {fault['msg']}.",
+                f"{ENV_PREFIX}{name} is not usable: {fault['msg']}.",
                 todo="Change it or unset it, then run the same command again.",
             ) from None
         running = self.running()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.markup import escape
 
@@ -32,7 +34,8 @@ def patterns(home: Home) -> Mapping[str, tuple[Path, str]]:
     }
 
 
-_USUAL = ("gardenos", "postgres", "ray", "workers", "serve")
+_USUAL = ("gardenos", "postgres", "ray", "workers")
+"""What is in the files of `serve`, the workers say too."""
 
 
 def files(home: Home, component: str | None) -> dict[Path, str]:
@@ -64,16 +67,32 @@ def show(home: Home, component: str | None, *, lines: int) -> None:
 
 def follow(home: Home, component: str | None, *, lines: int) -> None:
     """The last lines, then every new one, until Ctrl-C; new files and new sessions included."""
-    at: dict[Path, int] = {}
+    at: dict[Path, Place] = {}
     for path, name in files(home, component).items():
-        at[path] = path.stat().st_size
-        for line in tail(path, lines):
-            _print(name, line)
+        with contextlib.suppress(FileNotFoundError):
+            at[path] = Place.end_of(path)
+            for line in tail(path, lines):
+                _print(name, line)
     while True:
         time.sleep(_POLL_S)
         for path, name in files(home, component).items():
-            for line in _grown(path, at):
-                _print(name, line)
+            # Between the listing and the reading a file may have been rotated away.
+            with contextlib.suppress(FileNotFoundError):
+                for line in _grown(path, at):
+                    _print(name, line)
+
+
+class Place(NamedTuple):
+    """How far a file has been read; another file under its name is read from the start."""
+
+    inode: int
+    offset: int
+
+    @classmethod
+    def end_of(cls, path: Path) -> Place:
+        """Behind everything that is in the file now."""
+        found = path.stat()
+        return cls(found.st_ino, found.st_size)
 
 
 def tail(path: Path, lines: int) -> list[str]:
@@ -90,20 +109,17 @@ def tail(path: Path, lines: int) -> list[str]:
     return data.decode(errors="replace").splitlines()[-lines:] if lines else []
 
 
-def _grown(path: Path, at: dict[Path, int]) -> Iterator[str]:
+def _grown(path: Path, at: dict[Path, Place]) -> Iterator[str]:
     """The whole lines added since the last time; a file that shrank was begun anew."""
-    size = path.stat().st_size
-    start = at.get(path, 0)
-    if size < start:
-        start = 0
-    if size == start:
-        at[path] = size
-        return
+    end = Place.end_of(path)
+    before = at.get(path, end)
+    fresh = path not in at or before.inode != end.inode or end.offset < before.offset
+    start = 0 if fresh else before.offset
     with path.open("rb") as file:
         file.seek(start)
-        data = file.read(size - start)
+        data = file.read(end.offset - start)
     whole = data.rfind(b"\n") + 1
-    at[path] = start + whole
+    at[path] = Place(end.inode, start + whole)
     yield from data[:whole].decode(errors="replace").splitlines()
 
 

@@ -1,71 +1,319 @@
-"""The commands. Each imports what it needs when it runs, so that `--help` answers at once."""
+"""`gardenos`: the commands and their options. What they do stands in a module per noun."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from gardenos.core.errors import GardenOSError
+from gardenos.cli.problems import told
+from gardenos.cli.screen import console
 
-app = typer.Typer(
+if TYPE_CHECKING:
+    from gardenos.cli.home import Home
+    from gardenos.cli.lifecycle import Outcome
+    from gardenos.sdk import GardenOS
+
+commands = typer.Typer(
     name="gardenos",
+    help="The CRM platform that agencies run themselves.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="The self-hosted, AI-native CRM platform that agencies run themselves.",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console()
-_PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
+leads_commands = typer.Typer(no_args_is_help=True, help="Take leads in and look at them.")
+tasks_commands = typer.Typer(no_args_is_help=True, help="Look at the agents' tasks.")
+commands.add_typer(leads_commands, name="leads")
+commands.add_typer(tasks_commands, name="tasks")
 
-
-@app.callback()
-def root() -> None:
-    """Commands of GardenOS; `COMMAND --help` says more of one."""
-
-
-@app.command()
-def check() -> None:
-    """Lint, types, layers, schema snapshot and docs: what CI checks."""
-    from gardenos.cli import checks
-
-    raise typer.Exit(1 if checks.check(console) else 0)
-
-
-@app.command(context_settings=_PASS_THROUGH)
-def test(context: typer.Context) -> None:
-    """Run the test suite; further arguments go to pytest."""
-    from gardenos.cli import checks
-
-    raise typer.Exit(checks.test(context.args))
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the database of GARDENOS_ADMIN_DATABASE_URL to this version's schema."""
-    from gardenos.core.config import Settings
-    from gardenos.db import migrate as migrations
-
-    settings = Settings.load()
-    if settings.admin_database_url is None:
-        raise GardenOSError(
-            "There is no database to migrate. Set GARDENOS_ADMIN_DATABASE_URL to a login that may "
-            "create roles and schemas."
-        )
-    url = settings.admin_database_url.get_secret_value()
-    with console.status("Migrating ..."):
-        applied = asyncio.run(migrations.migrate(url))
-    for migration in applied:
-        console.print(f"applied {migration.number:04d} {migration.name}")
-    console.print("The schema is up to date.")
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=200)]
 
 
 def main() -> None:
-    """Run a command; a failure a person can meet is one sentence, not a traceback."""
-    try:
-        app()
-    except GardenOSError as error:
-        Console(stderr=True).print(f"[red]gardenos:[/] {error.detail}")
-        sys.exit(1)
+    """The entry point: every failure becomes a sentence and an exit code."""
+    with told():
+        commands()
+
+
+@commands.command()
+def up(
+    *,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Take sixty leads in and score them.")
+    ] = False,
+    email: Annotated[
+        str, typer.Option(help="The administrator's e-mail, where there is no account yet.")
+    ] = "admin@gardenos.localhost",
+) -> None:
+    """Bring GardenOS up and leave it running; start again what does not run."""
+    from gardenos.cli import lifecycle
+
+    home = _home()
+    outcome = lifecycle.up(home, email=email)
+    _show_outcome(outcome)
+    if demo:
+        from gardenos.cli import demo as demonstration
+
+        with _client(home) as client:
+            demonstration.run(home, client)
+    _show_next(demo=demo)
+
+
+@commands.command()
+def down() -> None:
+    """Stop what `up` started; data and secrets stay."""
+    from gardenos.cli import lifecycle
+
+    stopped = lifecycle.down(_home())
+    if not stopped:
+        console.print("GardenOS does not run; there is nothing to stop.")
+
+
+@commands.command()
+def status() -> None:
+    """Show what runs, and where. Exit code 1 unless all of it does."""
+    from gardenos.cli import status as state
+
+    home = _home()
+    settings = home.settings()
+    found = state.parts(home, settings)
+    state.show(found, settings)
+    if not all(part.runs for part in found):
+        console.print("`gardenos up` starts what does not run; `gardenos doctor` says more.")
+        raise typer.Exit(1)
+
+
+@commands.command()
+def logs(
+    component: Annotated[
+        str | None,
+        typer.Argument(help="gardenos, postgres, ray, workers, serve, haproxy or dashboard."),
+    ] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Per file.")] = 20,
+) -> None:
+    """Show what GardenOS logs."""
+    from gardenos.cli import logs as log_files
+
+    home = _home()
+    if follow:
+        log_files.follow(home, component, lines=lines)
+    else:
+        log_files.show(home, component, lines=lines)
+
+
+@commands.command(context_settings=_PASS_ON)
+def test(context: typer.Context) -> None:
+    """Run the test suite. Arguments are pytest's."""
+    from gardenos.cli import quality
+
+    raise typer.Exit(quality.test(context.args))
+
+
+@commands.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these; all by default.")] = None,
+) -> None:
+    """Check style, types, import contracts and documentation."""
+    from gardenos.cli import quality
+
+    if not quality.check(names or []):
+        raise typer.Exit(1)
+
+
+@commands.command(context_settings=_PASS_ON)
+def bench(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Which; without it they are listed.")] = None,
+) -> None:
+    """Run a benchmark. Further arguments are the benchmark's."""
+    from gardenos.cli import quality
+
+    if name is None:
+        quality.list_benchmarks()
+    else:
+        raise typer.Exit(quality.bench(name, context.args))
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the database's schema to this version's."""
+    from gardenos.cli import database
+    from gardenos.cli.problems import CommandFailed
+
+    home = _home()
+    settings = home.settings()
+    chosen = database.plan(home, settings)
+    if chosen.embedded and chosen.embedded.pid() is None:
+        raise CommandFailed(
+            "The embedded PostgreSQL does not run.", todo="Run `gardenos up`, which migrates too."
+        )
+    if chosen.admin_dsn is None:
+        raise CommandFailed(
+            "GARDENOS_ADMIN_DATABASE_URL is not set.",
+            todo="Set it to a login that may create roles and schemas.",
+        )
+    applied = database.bring_up_to_date(
+        chosen, lambda m: console.print(f"{m.number:04d} {m.name.replace('_', ' ')}")
+    )
+    console.print(f"The schema is up to date; {len(applied)} applied now.")
+
+
+@commands.command()
+def openapi() -> None:
+    """Print the API's OpenAPI document; needs no running server."""
+    import json
+
+    from gardenos.serve.api import create_api
+
+    typer.echo(json.dumps(create_api().openapi(), indent=2, ensure_ascii=False))
+
+
+@leads_commands.command("import")
+def import_leads(
+    file: Annotated[Path, typer.Argument(help="A CSV file.")],
+    *,
+    mapping: Annotated[
+        Path | None, typer.Option("--map", help="A JSON file: which column is which field.")
+    ] = None,
+    score: Annotated[bool, typer.Option("--score", help="Have every lead scored.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the leads are scored.")] = True,
+) -> None:
+    """Take the leads of a CSV file in."""
+    from gardenos.cli import leads
+
+    leads.require_file(file)
+    chosen = leads.read_mapping(mapping) if mapping else None
+    with _client(_home()) as client:
+        scored_before = leads.count_scored(client) if score else 0
+        done = leads.import_file(client, file, chosen, score=score)
+        leads.show_import(done)
+        if score and wait and done.tasks_enqueued:
+            leads.wait_for_scores(client, done.tasks_enqueued, scored_before=scored_before)
+
+
+@leads_commands.command("list")
+def list_leads(*, limit: Limit = 20, sort: str = "-quality_score", q: str | None = None) -> None:
+    """Show leads, the best first."""
+    from gardenos.cli import leads
+    from gardenos.sdk.leads import LeadFilter
+
+    with _client(_home()) as client:
+        which = LeadFilter(sort=sort, q=q) if q else LeadFilter(sort=sort)
+        page = client.leads.page(limit=limit, **which)
+        leads.show_leads(page.items)
+
+
+@tasks_commands.command("list")
+def list_tasks(
+    *,
+    state: Annotated[
+        str | None, typer.Option(help="queued, running, succeeded, dead or cancelled.")
+    ] = None,
+    agent_type: Annotated[str | None, typer.Option("--type", help="Of this agent type.")] = None,
+    limit: Limit = 20,
+) -> None:
+    """Show tasks, the newest first."""
+    from gardenos.cli import tasks
+
+    with _client(_home()) as client:
+        tasks.show(client, state=state, agent_type=agent_type, limit=limit)
+
+
+@commands.command()
+def scale(
+    agent_type: Annotated[str, typer.Argument(help="lead_analysis or follow_up.")],
+    replicas: Annotated[int, typer.Argument(min=0, help="How many agents.")],
+    *,
+    ttl_s: Annotated[
+        float | None,
+        typer.Option("--for", min=0, help="Seconds; then the backlog decides again. 0: at once."),
+    ] = None,
+) -> None:
+    """Ask for a number of agents of a type."""
+    with _client(_home()) as client:
+        asked = client.orchestrator.scale_agents(agent_type, replicas, ttl_s=ttl_s)
+    if ttl_s == 0:
+        console.print(f"{asked.agent_type}: the backlog decides again.")
+        return
+    until = f" until {asked.expires_at.astimezone(UTC):%H:%M:%S} UTC" if asked.expires_at else ""
+    console.print(f"{asked.agent_type}: {asked.replicas} asked for{until}.")
+
+
+@commands.command()
+def token(
+    *,
+    email: Annotated[
+        str | None, typer.Option(help="Whose; the operator's account by default.")
+    ] = None,
+    ttl_s: Annotated[int, typer.Option("--ttl", min=30, max=604_800, help="Seconds.")] = 3600,
+) -> None:
+    """Print an access token, for programs and curl."""
+    from gardenos.cli import operator
+
+    home = _home()
+    typer.echo(operator.token(home, home.settings(), email=email, ttl_s=ttl_s))
+
+
+@commands.command()
+def doctor() -> None:
+    """Find what is wrong and say what to do. Exit code 1 where something is."""
+    from gardenos.cli import doctor as examination
+    from gardenos.cli.preflight import Verdict
+
+    home = _home()
+    findings = examination.examine(home, home.settings())
+    examination.show(findings)
+    if any(finding.verdict is Verdict.BAD for finding in findings):
+        raise typer.Exit(1)
+
+
+def _home() -> Home:
+    """The installation that the environment names."""
+    from gardenos.cli.home import Home
+
+    return Home.default()
+
+
+def _client(home: Home) -> GardenOS:
+    """A client of the running installation, as its operator."""
+    from gardenos.cli import operator
+
+    return operator.client(home)
+
+
+def _show_outcome(outcome: Outcome) -> None:
+    from gardenos.cli import status as state
+
+    if outcome.was_running and not outcome.healed:
+        console.print("GardenOS was up already.")
+    elif outcome.was_running:
+        console.print(f"GardenOS was up already; started again: {', '.join(outcome.healed)}.")
+    else:
+        console.print("[bold]GardenOS is up.[/]")
+    console.print()
+    for name, url in state.urls(outcome.settings):
+        console.print(f"  {name:<18} {url}")
+    if outcome.welcome:
+        console.print(f"  {'Administrator':<18} {outcome.welcome.email}")
+        console.print(f"  {'Password':<18} [bold]{outcome.welcome.password}[/]  (shown only now)")
+    console.print()
+
+
+def _show_next(*, demo: bool) -> None:
+    first = "leads list" if demo else "up --demo"
+    what = {
+        "leads list": "all leads, the best first",
+        "up --demo": "sixty leads, scored, the best with a message",
+        "leads import FILE --score": "your own leads",
+        "status": "what runs; `down` stops it",
+    }
+    console.print("Next:")
+    for command in (first, "leads import FILE --score", "status"):
+        console.print(f"  [bold]./garden {command}[/]  {what[command]}", highlight=False)

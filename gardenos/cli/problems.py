@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Generator
@@ -14,6 +15,8 @@ from pathlib import Path
 from gardenos.core.errors import GardenOSError
 
 FAILED, INTERRUPTED = 1, 130
+_DISK_FULL = os.strerror(errno.ENOSPC)
+_FREE_SPACE = "Free some space, then run the same command again."
 
 
 class CommandFailed(GardenOSError):
@@ -36,6 +39,8 @@ def explain(error: BaseException) -> tuple[str, str] | None:
     if isinstance(error, CommandFailed):
         return error.detail, error.todo
     if isinstance(error, GardenOSError):
+        if _DISK_FULL in error.detail:  # PostgreSQL met it first
+            return error.detail, _FREE_SPACE
         faults = "; ".join(f"{f.get('pointer')}: {f.get('detail')}" for f in error.errors[:5])
         return error.detail, faults
     if isinstance(error, OSError):
@@ -47,7 +52,7 @@ def _explain_os(error: OSError) -> tuple[str, str] | None:
     where = error.filename or "a file"
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return "The disk is full.", "Free some space, then run the same command again."
+            return "The disk is full.", _FREE_SPACE
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return (
                 f"There is no permission to write to {where}.",

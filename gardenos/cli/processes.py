@@ -44,12 +44,18 @@ class ProcessRecord(BaseModel):
         return None
 
 
+def mark_of(home: Path) -> str:
+    """The mark of an installation: its folder, by whatever links it is reached."""
+    return str(home.resolve())
+
+
 def marked(home: Path) -> list[psutil.Process]:
     """Every living process that was started for this installation, whoever its parent is."""
+    mark = mark_of(home)
     found: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == str(home) and _lives(process):
+            if process.environ().get(MARK) == mark and _lives(process):
                 found.append(process)
     return found
 

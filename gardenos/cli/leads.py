@@ -1,0 +1,209 @@
+"""`gardenos leads`: files into the installation, leads out of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from gardenos.cli.problems import CommandFailed
+from gardenos.cli.screen import console
+from gardenos.sdk import GardenOS, Import, Lead
+from gardenos.sdk.call import model, post
+
+_SHOWN_ERRORS = 10
+_PATIENCE_S = 600.0
+"""A large file is stored before it is answered."""
+_POLL_S = 0.3
+
+
+class Upload(io.BufferedIOBase):
+    """A file that tells a progress bar how far it has been read."""
+
+    def __init__(self, path: Path, progress: Progress, bar: Any) -> None:
+        self._file = path.open("rb")
+        self._progress = progress
+        self._bar = bar
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._file.read(size)
+        self._progress.update(self._bar, completed=self._file.tell())
+        return data
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def fileno(self) -> int:
+        """Httpx learns the length from it, and so sends no chunks."""
+        return self._file.fileno()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def require_file(path: Path) -> None:
+    """Raise `CommandFailed` unless there is a file to read, before anything else is begun."""
+    if path.is_dir():
+        raise CommandFailed(f"{path} is a folder.", todo="Name a file.")
+    if not path.is_file():
+        raise CommandFailed(f"There is no file {path}.", todo="Check the path.")
+    path.open("rb").close()
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A mapping file. Raises `CommandFailed` where it is no JSON object."""
+    require_file(path)
+    try:
+        found = json.loads(path.read_text("utf-8-sig"))
+    except ValueError as error:
+        raise CommandFailed(
+            f"{path} is no mapping: {error}.", todo="docs/quickstart.md shows one."
+        ) from None
+    if not isinstance(found, dict):
+        raise CommandFailed(f"{path} is no mapping.", todo="It must be one JSON object.")
+    return found
+
+
+def import_file(
+    client: GardenOS, path: Path, mapping: Mapping[str, Any] | None, *, score: bool
+) -> Import:
+    """Stream a CSV file to the API, with a bar; what became of its rows."""
+    require_file(path)
+    fields: dict[str, str] = {"score": "true"} if score else {}
+    if mapping is not None:
+        fields["mapping"] = json.dumps(mapping)
+    bar_columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*bar_columns, console=console, transient=True) as progress:
+        bar = progress.add_task(f"Importing {escape(path.name)}", total=path.stat().st_size)
+        with Upload(path, progress, bar) as file:
+            call = post(
+                "/v1/imports",
+                model(Import),
+                data=fields,
+                files={"file": (path.name, file, "text/csv")},
+                patience_s=_PATIENCE_S,
+            )
+            return client.driver.run(call)
+
+
+def show_import(done: Import) -> None:
+    """The counts and the first rows that were not taken."""
+    table = Table(title=escape(f"Import of {done.filename or 'the file'}"), title_justify="left")
+    for name in ("Rows read", "Imported", "Duplicates", "Rejected", "To be scored"):
+        table.add_column(name, justify="right")
+    counts = (done.rows_read, done.imported, done.duplicates, done.rejected, done.tasks_enqueued)
+    table.add_row(*(f"{count:,}" for count in counts))
+    console.print(table)
+    if not done.errors:
+        return
+    faults = Table(title="Rows that were not taken", title_justify="left")
+    faults.add_column("Row", justify="right")
+    faults.add_column("Column")
+    faults.add_column("What is wrong")
+    for fault in done.errors[:_SHOWN_ERRORS]:
+        faults.add_row(str(fault.row), escape(fault.column or ""), escape(fault.detail))
+    console.print(faults)
+    more = done.rejected + done.duplicates - min(len(done.errors), _SHOWN_ERRORS)
+    if more > 0:
+        console.print(f"[dim]and {more} more[/]")
+
+
+def count_scored(client: GardenOS) -> int:
+    """How many leads of the agency have a score."""
+    return client.leads.page(limit=1, total=True, quality_score_gte=0).total or 0
+
+
+def wait_for_scores(client: GardenOS, count: int, *, scored_before: int) -> None:
+    """A bar until no analysis is waiting or running any more; says how many gave up."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("Scoring", total=count)
+        while True:
+            busy = _busy(client)
+            done = min(count, count_scored(client) - scored_before)
+            progress.update(bar, completed=max(0, done))
+            if not busy:
+                break
+            client.driver.run(_pause())
+    if done < count:
+        console.print(
+            f"[yellow]{count - done} of {count} leads have no score.[/] "
+            "`gardenos tasks list --state dead` says why."
+        )
+
+
+def _busy(client: GardenOS) -> bool:
+    for state in ("queued", "running"):
+        # One is enough: only whether there is any is asked.
+        if next(client.tasks.list(state=state, agent_type="lead_analysis", page_size=1), None):
+            return True
+    return False
+
+
+def _pause() -> Any:
+    from gardenos.sdk.call import Pause
+
+    def steps() -> Any:
+        yield Pause(_POLL_S)
+
+    return steps()
+
+
+def name_of(lead: Lead) -> str:
+    """How a person would call a lead."""
+    name = " ".join(filter(None, (lead.first_name, lead.last_name)))
+    return name or lead.company or lead.email or str(lead.external_id or lead.id)
+
+
+def show_leads(found: Iterable[Lead]) -> None:
+    """Leads as a table."""
+    table = Table()
+    for column in ("Name", "Company", "E-mail", "Source", "Status"):
+        table.add_column(column, overflow="fold")
+    table.add_column("Score", justify="right")
+    table.add_column("Probability", justify="right")
+    for lead in found:
+        table.add_row(
+            escape(name_of(lead)),
+            escape(lead.company or ""),
+            escape(lead.email or ""),
+            escape(lead.source or ""),
+            lead.status,
+            "" if lead.quality_score is None else str(lead.quality_score),
+            percent(lead.conversion_probability),
+        )
+    console.print(table if table.row_count else "No leads match.")
+
+
+def percent(probability: float | None) -> str:
+    """A probability for people."""
+    return "" if probability is None else f"{probability:.0%}"

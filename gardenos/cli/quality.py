@@ -1,0 +1,153 @@
+"""`gardenos test`, `check` and `bench`: for those who change GardenOS."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from gardenos.cli import documents
+from gardenos.cli.cluster import ROOT
+from gardenos.cli.problems import CommandFailed
+from gardenos.cli.screen import console
+from gardenos.core.config import ENV_PREFIX
+
+_BENCHMARKS = ROOT / "benchmarks"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must hold for the sources; `run` gives its complaints, empty where it holds."""
+
+    name: str
+    command: str
+    """What was run, to be typed again."""
+    run: Callable[[], str]
+
+
+def environment() -> dict[str, str]:
+    """The environment for tests: nothing in it names the installation of whoever runs them."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    # Tests start programs of this environment by name.
+    return kept | {"PATH": f"{_bin()}{os.pathsep}{kept.get('PATH', '')}"}
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Run pytest on the whole suite, or on what the arguments name; its exit code.
+
+    It ends with what failed and what was skipped, each with the reason.
+    """
+    _need_checkout()
+    command = [sys.executable, "-m", "pytest", "-ra", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
+
+
+def checks() -> list[Check]:
+    """All of them, quick ones first."""
+    return [
+        _program("style", ["ruff", "check", "--quiet", "."]),
+        _program("format", ["ruff", "format", "--check", "--quiet", "."]),
+        _program("imports", ["lint-imports", "--no-logo", "--no-cache"]),
+        Check("docs", "./garden check docs", lambda: "\n".join(documents.complaints(ROOT))),
+        _program("types", ["pyright"]),
+    ]
+
+
+def check(names: Sequence[str]) -> bool:
+    """Run the checks (or the named ones) and print what each complains of; whether all pass."""
+    _need_checkout()
+    chosen = [one for one in checks() if not names or one.name in names]
+    unknown = set(names) - {one.name for one in chosen}
+    if unknown:
+        known = ", ".join(one.name for one in checks())
+        raise CommandFailed(
+            f"There is no check {', '.join(sorted(unknown))}.", todo=f"There are: {known}."
+        )
+    passed = [_passes(one) for one in chosen]
+    return all(passed)
+
+
+def _passes(one: Check) -> bool:
+    began = time.monotonic()
+    with console.status(f"Checking: {one.name}"):
+        complaints = one.run().strip()
+    took = f"[dim]{time.monotonic() - began:.1f} s[/]"
+    if not complaints:
+        console.print(f"[green]✓[/] {one.name} {took}")
+        return True
+    console.print(f"[red]✗[/] {one.name}, as `{one.command}` says: {took}")
+    console.print(complaints, markup=False)
+    return False
+
+
+def benchmarks() -> list[str]:
+    """The names of the benchmarks."""
+    if not _BENCHMARKS.is_dir():
+        return []
+    return sorted(path.stem for path in _BENCHMARKS.glob("*.py") if not path.stem.startswith("_"))
+
+
+def list_benchmarks() -> None:
+    """Print each benchmark with the first line of what it says about itself."""
+    _need_checkout()
+    table = Table("Benchmark", "What it measures")
+    for name in benchmarks():
+        source = (_BENCHMARKS / f"{name}.py").read_text("utf-8")
+        said = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+        table.add_row(name, escape(said))
+    console.print(table if table.row_count else "There are no benchmarks yet.")
+
+
+def bench(name: str, arguments: Sequence[str]) -> int:
+    """Run a benchmark of `benchmarks/`; its exit code."""
+    _need_checkout()
+    if name not in benchmarks():
+        raise CommandFailed(
+            f"There is no benchmark {name}.",
+            todo=f"There are: {', '.join(benchmarks()) or 'none yet'}.",
+        )
+    script = _BENCHMARKS / f"{name}.py"
+    return subprocess.run(
+        [sys.executable, str(script), *arguments], cwd=ROOT, env=environment(), check=False
+    ).returncode
+
+
+def _program(name: str, command: list[str]) -> Check:
+    def run() -> str:
+        program = _bin() / command[0]
+        if not program.exists():
+            return f"{command[0]} is not installed. Run ./garden, which installs all of it."
+        done = subprocess.run(
+            [str(program), *command[1:]],
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return ""
+        return f"{done.stdout}\n{done.stderr}".strip() or f"It ended with {done.returncode}."
+
+    return Check(name, " ".join(command), run)
+
+
+def _bin() -> Path:
+    return Path(sys.executable).parent
+
+
+def _need_checkout() -> None:
+    if not (ROOT / "tests").is_dir():
+        raise CommandFailed(
+            "This command needs a checkout of GardenOS.",
+            todo="Get one, and run it through its ./garden.",
+        )
