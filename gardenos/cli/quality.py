@@ -114,10 +114,9 @@ def bench(name: str, arguments: Sequence[str]) -> int:
             f"There is no benchmark {name}.",
             todo=f"There are: {', '.join(benchmarks()) or 'none yet'}.",
         )
-    script = _BENCHMARKS / f"{name}.py"
-    return subprocess.run(
-        [sys.executable, str(script), *arguments], cwd=ROOT, env=environment(), check=False
-    ).returncode
+    # As a module: benchmarks share what brings up an installation with the tests.
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
 
 
 def _program(name: str, command: list[str]) -> Check:

@@ -9,7 +9,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import httpx
@@ -60,6 +60,12 @@ class Run:
                 data={"mapping": MAPPING.read_text("utf-8"), "score": "true"},
             )
         self.report: dict[str, Any] = answer.raise_for_status().json()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
 
     def scored(self) -> int:
         """Leads scored so far, -1 while nobody can say."""
@@ -112,11 +118,11 @@ def kill(pid: int) -> None:
 def test_every_real_lead_is_scored_once_and_the_score_tells_who_converts(
     installation: Garden, real_leads: Path
 ) -> None:
-    run = Run(installation, real_leads)
-    report = run.report
-    assert (report["rows_read"], report["imported"]) == (len(run.rows), len(run.rows))
-    assert (report["duplicates"], report["rejected"]) == (0, 0)
-    leads = run.end()
+    with Run(installation, real_leads) as run:
+        report = run.report
+        assert (report["rows_read"], report["imported"]) == (len(run.rows), len(run.rows))
+        assert (report["duplicates"], report["rejected"]) == (0, 0)
+        leads = run.end()
     converted = [int(run.rows[lead["external_id"]]["Converted"]) for lead in leads]
     auc = roc_auc_score(converted, [lead["quality_score"] for lead in leads])
     print(f"AUC of the quality score against Converted: {auc:.3f}")
@@ -155,7 +161,7 @@ def test_a_kill_in_the_middle_loses_and_repeats_nothing(
     installation: Garden, made_up_leads: Path, strike: Callable[[Garden], None]
 ) -> None:
     real = real_leads_file()
-    run = Run(installation, real if real.is_file() else made_up_leads)
-    run.get_under_way()
-    strike(run.garden)
-    run.end()
+    with Run(installation, real if real.is_file() else made_up_leads) as run:
+        run.get_under_way()
+        strike(run.garden)
+        run.end()
