@@ -12,6 +12,8 @@ import structlog
 from gardenos.observability.events import Event, RequestServed, TaskFinished
 
 _CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
+_FREQUENT = (TaskFinished, RequestServed)
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gardenos")
 
 
 def configure(level: str = "info") -> None:
@@ -34,7 +36,8 @@ def configure(level: str = "info") -> None:
 
 def log_event(event: Event) -> None:
     """Subscribe this to write events to the log; single tasks and requests only at debug level."""
-    name = _CAMEL.sub("_", type(event).__name__).lower()
-    log = structlog.get_logger("gardenos")
-    write = log.debug if isinstance(event, (TaskFinished, RequestServed)) else log.info
-    write(name, **asdict(event))
+    level = logging.DEBUG if isinstance(event, _FREQUENT) else logging.INFO
+    # Asked first: taking an event apart costs more than a request may.
+    if _log.is_enabled_for(level):
+        name = _CAMEL.sub("_", type(event).__name__).lower()
+        _log.log(level, name, **asdict(event))

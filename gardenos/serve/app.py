@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
+from ray.serve.schema import LoggingConfig
 
 from gardenos.ai.agents import AGENTS
 from gardenos.orchestrator.actor import PoolSpec
@@ -17,6 +18,8 @@ _BATCHES_AT_ONCE = 100
 """A ceiling Serve insists on. What bounds an agent is its `concurrency`, and the orchestrator
 never sends more; Serve must not queue what a more urgent task could overtake."""
 _HEALTH_PERIOD_S = 5.0
+_LOGGING = LoggingConfig(enable_access_log=False)
+"""A line for every request took a quarter of its time; the metrics count requests by route."""
 _LEAVE_WITHIN_S = 20.0
 
 Replicas = Annotated[int, Field(ge=1, le=100)]
@@ -91,6 +94,7 @@ def build(args: Arguments) -> Application:
         num_replicas=1,
         max_ongoing_requests=_BATCHES_AT_ONCE,
         ray_actor_options={"num_cpus": 0.1},
+        logging_config=_LOGGING,
         health_check_period_s=_HEALTH_PERIOD_S,
         graceful_shutdown_timeout_s=_LEAVE_WITHIN_S,
     )(OrchestratorReplica).bind(
@@ -109,6 +113,7 @@ def build(args: Arguments) -> Application:
             target_ongoing_requests=args.gateway.target_ongoing_requests,
         ),
         ray_actor_options={"num_cpus": args.gateway.num_cpus},
+        logging_config=_LOGGING,
         health_check_period_s=_HEALTH_PERIOD_S,
         graceful_shutdown_timeout_s=_LEAVE_WITHIN_S,
     )(Gateway).bind(orchestrator)
@@ -135,6 +140,7 @@ def _agents(agent_type: str, pool: PoolArguments) -> Application:
             ),
         ),
         ray_actor_options={"num_cpus": pool.num_cpus},
+        logging_config=_LOGGING,
         health_check_period_s=_HEALTH_PERIOD_S,
         graceful_shutdown_timeout_s=_LEAVE_WITHIN_S,
     )(AgentReplica).bind(
