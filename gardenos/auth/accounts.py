@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from gardenos.auth import passwords, store
+from gardenos.auth import passwords, store, wire
 from gardenos.auth.errors import (
     BadToken,
     BearerBanned,
@@ -21,6 +21,7 @@ from gardenos.auth.errors import (
     UserBanned,
     UserExists,
     UserUnknown,
+    ValidationFailed,
     WrongPassword,
 )
 from gardenos.auth.grants import Device, Grants, Scope
@@ -153,7 +154,8 @@ class Accounts:
     ) -> User:
         """Change the password, which signs the user out elsewhere, or merge `data`.
 
-        Raises `WeakPassword`, `SamePassword`, `WrongPassword` and what `read` raises.
+        Raises `WeakPassword`, `SamePassword`, `WrongPassword`, `ValidationFailed` and what `read`
+        raises.
         """
         encrypted = None
         if password is not None:
@@ -164,7 +166,7 @@ class Accounts:
                 await store.change_password(session, account.id, encrypted)
                 await store.delete_sessions(session, account.id, but=bearer.session_id)
             if data:
-                await store.change_data(session, account.id, data)
+                _refuse_too_much(await store.change_data(session, account.id, data))
             account = await self._present(session, bearer)
             return User.of(account, await store.identities(session, account.id))
 
@@ -189,3 +191,11 @@ class Accounts:
             if sign_in is None:
                 raise SessionUnknown
         return account
+
+
+def _refuse_too_much(data: Mapping[str, Any]) -> None:
+    """Raise `ValidationFailed` for data that, merged, would make tokens nobody takes any more."""
+    if len(wire.as_json(data).encode()) > wire.MAX_DATA_BYTES:
+        raise ValidationFailed(
+            f"data: would be longer than {wire.MAX_DATA_BYTES} bytes as JSON, with what is there"
+        )

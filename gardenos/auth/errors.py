@@ -6,6 +6,7 @@ SignInError
 ├── UnsupportedGrant               400 invalid_credentials
 ├── InvalidCredentials             400 invalid_credentials
 ├── UserBanned                     400 user_banned
+│   └── BearerBanned               403 user_banned
 ├── WrongPassword                  400 current_password_mismatch
 ├── RefreshTokenUnknown            400 refresh_token_not_found
 ├── RefreshTokenUsed               400 refresh_token_already_used

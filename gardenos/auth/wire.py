@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import structlog
 from fastapi import Request, Response
@@ -27,6 +27,8 @@ VERSION = "2024-01-01"
 MAX_EMAIL_CHARS = 255
 MAX_DATA_BYTES = 4096
 """What users say about themselves is part of their access tokens, which travel in a header."""
+_MAX_DATA_DEPTH = 32
+"""Tokens are read by programs in every language, and the JSON readers of some stop at 64."""
 _MAX_PASSWORD_CHARS = 4096
 _MAX_QUOTED_CHARS = 200
 _INTERNAL = 500
@@ -40,13 +42,32 @@ def _lower(value: str) -> str:
     return email_like(value.strip()).lower()
 
 
+def _depth(value: Any) -> int:
+    match value:
+        case dict():
+            inner = cast("dict[str, Any]", value).values()
+        case list():
+            inner = cast("list[Any]", value)
+        case _:
+            return 0
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def as_json(data: Mapping[str, Any]) -> str:
+    """What users say about themselves, as short as it can be. Raises ValueError for no JSON."""
+    return json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
 def _fits_a_token(value: dict[str, Any]) -> dict[str, Any]:
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = as_json(value)
     except ValueError:
         raise PydanticCustomError("number", "holds a number that is none in JSON") from None
     if _NUL.search(text):
         raise PydanticCustomError("nul_character", "contains a NUL character")
+    if _depth(value) > _MAX_DATA_DEPTH:
+        depth = {"limit": _MAX_DATA_DEPTH}
+        raise PydanticCustomError("too_deep", "is nested deeper than {limit} levels", depth)
     if len(text.encode()) > MAX_DATA_BYTES:
         limit = {"limit": MAX_DATA_BYTES}
         raise PydanticCustomError("too_long", "is longer than {limit} bytes as JSON", limit)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import pwd
 import secrets
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -28,6 +29,8 @@ from gardenos.core.errors import GardenOSError
 _SYSTEM_USER = "embedded_postgres"
 """Who runs the server where GardenOS is started as root: PostgreSQL refuses to run as root."""
 _SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 with the file name and its final NUL
+_UNFIT = ',"$`\\\n'
+"""A comma ends one of several socket folders; pg_ctl hands the log's path to a shell, half quoted."""
 DATABASE = "gardenos"
 
 SETTINGS: Mapping[str, str] = {
@@ -141,7 +144,8 @@ class EmbeddedPostgres:
         if self.pid() is not None:
             return
         options = {**SETTINGS, "unix_socket_directories": str(self.folder), **(settings or {})}
-        flags = " ".join(f"-c {name}='{value}'" for name, value in options.items())
+        # pg_ctl hands these to a shell.
+        flags = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
         give_up = time.monotonic() + timeout_s
         self.log.touch()
         self._hand_over(self.log)
@@ -177,6 +181,12 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(
                 f"The path {self.folder} is too long for a Unix socket. "
                 "Set GARDENOS_HOME to a shorter one."
+            )
+        unfit = sorted(set(str(self.folder)) & set(_UNFIT))
+        if unfit:
+            raise EmbeddedPostgresError(
+                f"The path {self.folder} holds {unfit[0]!r}, which PostgreSQL does not read as part "
+                "of a path. Set GARDENOS_HOME to one without."
             )
         if self._system_user() is None:
             return

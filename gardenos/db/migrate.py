@@ -111,12 +111,15 @@ async def migrate(
     *,
     app_password: str | None = None,
     on_progress: Callable[[Migration], None] | None = None,
+    shipped: Sequence[Migration] | None = None,
 ) -> list[Migration]:
     """Bring the database at `admin_dsn` to this version's schema; what was applied now.
 
     The login must be allowed to create roles and schemas. `app_password` becomes the password of
-    the app's login `gardenos_app`. Raises `MigrationError`, `DatabaseUnavailable`.
+    the app's login `gardenos_app`; `shipped` takes the place of `available()`. Raises
+    `MigrationError`, `DatabaseUnavailable`.
     """
+    wanted = available() if shipped is None else shipped
     try:
         conn = await asyncpg.connect(admin_dsn, timeout=10)
     except UNREACHABLE as error:
@@ -124,13 +127,21 @@ async def migrate(
     except asyncpg.PostgresError as error:
         raise MigrationError(f"The database refused the admin login: {error}") from error
     try:
-        return await _migrate(conn, app_password, on_progress)
+        return await _migrate(conn, wanted, app_password, on_progress)
+    except UNREACHABLE as error:
+        raise DatabaseUnavailable(f"The database went away during a migration: {error}") from error
+    except asyncpg.PostgresError as error:
+        raise MigrationError(
+            f"The database cannot be made ready for migrations: {error}. Its admin login has to "
+            "be a superuser, or to own the database and be allowed to create roles."
+        ) from error
     finally:
         await conn.close()
 
 
 async def _migrate(
     conn: asyncpg.Connection[asyncpg.Record],
+    shipped: Sequence[Migration],
     app_password: str | None,
     on_progress: Callable[[Migration], None] | None,
 ) -> list[Migration]:
@@ -146,7 +157,7 @@ async def _migrate(
         await conn.execute(f"ALTER ROLE gardenos_app PASSWORD {quoted}")
     await conn.execute(_PREPARE)
     rows = await conn.fetch("SELECT number, checksum FROM app.migrations ORDER BY number")
-    todo = pending([(row["number"], row["checksum"]) for row in rows], available())
+    todo = pending([(row["number"], row["checksum"]) for row in rows], shipped)
     for migration in todo:
         if on_progress:
             on_progress(migration)

@@ -54,15 +54,21 @@ async def open_pool(dsn: str, *, min_size: int, max_size: int, name: str) -> Poo
         raise DatabaseUnavailable(f"The database does not answer: {error}") from error
 
 
+# The login counts, not the role it begins as: a superuser who is told `?role=gardenos_app` can
+# always go back. An owner can take policies off, or put another app.agency_id() under them.
 _PRIVILEGES = """
+WITH login AS (SELECT * FROM pg_roles WHERE rolname = session_user),
+ours AS (SELECT oid, nspowner FROM pg_namespace WHERE nspname IN ('public', 'auth', 'app'))
 SELECT rolname, rolsuper, rolbypassrls,
        EXISTS (SELECT FROM pg_roles r
-                WHERE (r.rolsuper OR r.rolbypassrls) AND pg_has_role(current_user, r.oid, 'MEMBER'))
-         AS can_become,
-       EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                WHERE n.nspname IN ('public', 'auth')
-                  AND pg_has_role(current_user, c.relowner, 'MEMBER')) AS owns_tables
-  FROM pg_roles WHERE rolname = current_user
+                WHERE (r.rolsuper OR r.rolbypassrls OR r.rolname IN (
+                         'pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))
+                  AND pg_has_role(login.oid, r.oid, 'MEMBER')) AS can_become,
+       EXISTS (SELECT FROM (SELECT nspowner AS owner FROM ours
+                            UNION SELECT relowner FROM pg_class JOIN ours ON relnamespace = ours.oid
+                            UNION SELECT proowner FROM pg_proc JOIN ours ON pronamespace = ours.oid)
+                WHERE pg_has_role(login.oid, owner, 'MEMBER')) AS owns
+  FROM login
 """
 
 
@@ -72,12 +78,12 @@ async def refuse_privileged_role(pool: Pool) -> None:
         row = await conn.fetchrow(_PRIVILEGES)
     if row is None:
         raise PrivilegedRole
-    if row["rolsuper"] or row["rolbypassrls"] or row["can_become"] or row["owns_tables"]:
+    if row["rolsuper"] or row["rolbypassrls"] or row["can_become"] or row["owns"]:
         raise PrivilegedRole(
             f"The database login {row['rolname']!r} can bypass row-level security (superuser, "
-            "BYPASSRLS or owner of the tables). Point GARDENOS_DATABASE_URL at a login that is a "
-            "plain member of authenticated, gardenos_agent, gardenos_worker and gardenos_auth, "
-            "as `gardenos migrate` sets up."
+            "BYPASSRLS, access to the server's files, or owner of schemas, tables or functions). "
+            "Point GARDENOS_DATABASE_URL at a login that is a plain member of authenticated, "
+            "gardenos_agent, gardenos_worker and gardenos_auth, as `gardenos migrate` sets up."
         )
 
 

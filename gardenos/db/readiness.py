@@ -29,6 +29,7 @@ class PatientDatabase(Database):
         super().__init__(pool)
         self._checked = False
         self._checking = asyncio.Lock()
+        self._failures = 0
 
     @classmethod
     async def open(cls, dsn: str, *, max_size: int, name: str) -> Self:
@@ -47,13 +48,21 @@ class PatientDatabase(Database):
         return database
 
     async def check(self) -> None:
-        """Make sure, once, that the login is unprivileged. Raises `PrivilegedRole` and the like."""
+        """Make sure, once, that the login is unprivileged.
+
+        Raises `PrivilegedRole`, `DatabaseUnavailable`.
+        """
+        failures = self._failures
         async with self._checking:
             if self._checked:
                 return
+            if self._failures > failures:
+                # Found out while we waited; each to its own try would be a queue of time-outs.
+                raise DatabaseUnavailable(retry_after_s=1)
             try:
                 await refuse_privileged_role(self.pool)
             except UNREACHABLE as error:
+                self._failures += 1
                 raise DatabaseUnavailable(retry_after_s=1) from error
             self._checked = True
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
-from gardenos.core.errors import DatabaseUnavailable
+from gardenos.core.errors import DatabaseUnavailable, GardenOSError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -29,6 +29,8 @@ UNREACHABLE = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 """What asyncpg raises when the server is gone, going, or not the leader any more."""
+_GONE = ("closed", "closing", "released back to the pool")
+"""How it says the same of a connection or pool; a pool takes back what is cut between statements."""
 
 
 class Role(StrEnum):
@@ -44,8 +46,28 @@ class Role(StrEnum):
     """The built-in sign-in: schema `auth` and memberships."""
 
 
+@contextmanager
+def _reaching() -> Generator[None]:
+    """Turn what asyncpg raises for a server out of reach into `DatabaseUnavailable`.
+
+    Only around asyncpg's own calls: what else fails in a transaction, such as reading a file, says
+    nothing about the database.
+    """
+    try:
+        yield
+    except UNREACHABLE as error:
+        raise DatabaseUnavailable(retry_after_s=1) from error
+    except asyncpg.InterfaceError as error:
+        if any(word in str(error) for word in _GONE):
+            raise DatabaseUnavailable(retry_after_s=1) from error
+        raise
+
+
 class Session:
-    """One open transaction. It ends with the `async with` block that gave it."""
+    """One open transaction. It ends with the `async with` block that gave it.
+
+    Every method raises `DatabaseUnavailable` where the server cannot be reached or goes away.
+    """
 
     __slots__ = ("conn",)
 
@@ -54,19 +76,23 @@ class Session:
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
         """All rows."""
-        return await self.conn.fetch(query, *args)
+        with _reaching():
+            return await self.conn.fetch(query, *args)
 
     async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None:
         """The first row, or None."""
-        return await self.conn.fetchrow(query, *args)
+        with _reaching():
+            return await self.conn.fetchrow(query, *args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
         """The first column of the first row, or None."""
-        return await self.conn.fetchval(query, *args)
+        with _reaching():
+            return await self.conn.fetchval(query, *args)
 
     async def execute(self, query: str, *args: Any) -> str:
         """Run a statement; its command tag."""
-        return await self.conn.execute(query, *args)
+        with _reaching():
+            return await self.conn.execute(query, *args)
 
 
 class TenantSession(Session):
@@ -89,26 +115,37 @@ def _begin(role: Role, claims_json: str) -> str:
     )
 
 
+def _is_gone(conn: Connection) -> bool:
+    try:
+        return conn.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
 @asynccontextmanager
 async def _transaction(pool: Pool, role: Role, claims_json: str) -> AsyncGenerator[Connection]:
     """BEGIN with role and claims in one round trip; COMMIT, or ROLLBACK where the block raised."""
+    with _reaching():
+        conn = await pool.acquire()
     try:
-        async with pool.acquire() as conn:
-            await conn.execute(_begin(role, claims_json))
-            try:
-                yield conn
-            except BaseException:
-                if not conn.is_closed():
+        try:
+            with _reaching():
+                await conn.execute(_begin(role, claims_json))
+            yield conn
+            with _reaching():
+                ended = await conn.execute("COMMIT")
+        except BaseException:
+            # A BEGIN or COMMIT that was given up half-way may have left a transaction, too.
+            if not _is_gone(conn):
+                with _reaching():
                     await conn.execute("ROLLBACK")
-                raise
-            else:
-                await conn.execute("COMMIT")
-    except UNREACHABLE as error:
-        raise DatabaseUnavailable(retry_after_s=1) from error
-    except asyncpg.InterfaceError as error:
-        if "closed" in str(error) or "closing" in str(error):
-            raise DatabaseUnavailable(retry_after_s=1) from error
-        raise
+            raise
+        # PostgreSQL answers a COMMIT with ROLLBACK where a statement before it had failed.
+        if ended != "COMMIT":
+            raise GardenOSError("Nothing was stored: a statement had failed and was passed over.")
+    finally:
+        with _reaching():
+            await pool.release(conn)
 
 
 class Database:

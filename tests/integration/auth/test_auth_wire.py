@@ -186,6 +186,20 @@ async def test_what_a_user_cannot_change(
     assert (answer.status_code, answer.json()["error_code"]) == (status, code)
 
 
+async def test_data_merged_bit_by_bit_never_outgrows_the_token(
+    http: httpx.AsyncClient, sign_up: SignUp
+) -> None:
+    grant = await sign_up(data={"a": "x" * 3000})
+    more = await http.put("/auth/v1/user", json={"data": {"b": "x" * 3000}}, headers=bearer(grant))
+    assert (more.status_code, more.json()["error_code"]) == (400, "validation_failed")
+    assert "with what is there" in more.json()["msg"]
+    instead = {"data": {"a": None, "b": "x" * 3000}}
+    answer = await http.put("/auth/v1/user", json=instead, headers=bearer(grant))
+    assert answer.json()["user_metadata"] == {"b": "x" * 3000}
+    renewed = await http.post(SIGN_IN, json={"email": EMAIL, "password": PASSWORD})
+    assert (await http.get("/v1/agency", headers=bearer(renewed.json()))).status_code == 200
+
+
 async def test_naming_the_address_one_has_changes_nothing(
     http: httpx.AsyncClient, sign_up: SignUp
 ) -> None:
@@ -213,6 +227,10 @@ BAD_BODIES: dict[str, bytes] = {
     "list": b"[]",
     "null": b"null",
     "deep": b"[" * 60_000,
+    "deeper than a token may be": b'{"email":"a@b.c","password":"12345678","data":'
+    + b'{"a":' * 33
+    + b"1"
+    + b"}" * 34,
     "deep data": b'{"email":"a@b.c","password":"12345678","data":'
     + b'{"a":' * 150
     + b"1"

@@ -211,7 +211,16 @@ async def test_keys_that_are_not_for_verifying_are_passed_over(
     encrypting = ES256Key("encrypting")
     everybodys = {"kty": "oct", "kid": "everybody's", "k": "c2VjcmV0", "alg": "HS256"}
     broken = {"kty": "EC", "crv": "P-256", "kid": "broken", "x": "AA", "y": "AA"}
-    listed = [{}, everybodys, broken, encrypting.jwk() | {"use": "enc"}, good.jwk()]
+    garbled = [
+        {"kty": "RSA", "kid": "garbled", "n": "é", "e": "AQAB"},
+        {"kty": "RSA", "kid": "no number", "n": "A", "e": "AQAB"},
+        {"kty": "RSA", "kid": "nothing", "n": 7, "e": None},
+        {"kty": "EC", "crv": "P-256", "kid": "number", "x": 7, "y": 8},
+        {"kty": "EC", "crv": ["P-256"], "kid": "list", "x": "AA", "y": "AA"},
+        {"kty": "OKP", "crv": "Ed448", "kid": "other kind", "x": "AA", "alg": "EdDSA"},
+        {"kty": ["EC"], "kid": "kinds", "alg": {}},
+    ]
+    listed = [{}, everybodys, broken, *garbled, encrypting.jwk() | {"use": "enc"}, good.jwk()]
     publisher.document = json.dumps({"keys": listed}).encode()
     assert (await verifier.verify(gotrue.token(good))).sub == SUB
     with pytest.raises(InvalidToken):
