@@ -36,7 +36,6 @@ class Settings(BaseSettings):
     """The app's own login (no superuser, no BYPASSRLS). Absent until `gardenos up` has run."""
     admin_database_url: SecretStr | None = None
     """A login that may create roles and schemas; only `migrate` and `up` use it."""
-    database_pool_min: int = Field(default=2, ge=0, le=200)
     database_pool_max: int = Field(default=10, ge=1, le=200)
 
     http_port: int = Field(default=8000, ge=1, le=65535)

@@ -4,8 +4,8 @@ GardenOSError
 ├── TaskFailed           500 task-failed
 ├── UnexpectedAnswer     502 unexpected-answer
 └── Unavailable
-├── Unreachable      503 unreachable
-└── TaskUnfinished   503 task-unfinished
+    ├── Unreachable      503 unreachable
+    └── TaskUnfinished   503 task-unfinished
 """
 
 from __future__ import annotations
