@@ -88,6 +88,8 @@ class ModelServer:
         self.port = 0
         self.script = script
         self._open: set[asyncio.StreamWriter] = set()
+        self.was_asked = asyncio.Event()
+        """Set when a first request is in."""
         self.gave_up = asyncio.Event()
         """Set when a client closed a connection it had not got an answer on."""
 
@@ -113,6 +115,7 @@ class ModelServer:
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:])}
         body = json.loads(await reader.readexactly(int(headers["content-length"])))
         self.requests.append(body)
+        self.was_asked.set()
         self.authorizations.append(headers.get("authorization", ""))
         answer = self._next(body)
         if answer.drops:

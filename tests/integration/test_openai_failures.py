@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from gardenos.ai import llm as models
 from gardenos.ai import prompts
 from gardenos.ai.llm.errors import (
+    LLMBadOutput,
     LLMError,
     LLMRateLimited,
     LLMRefused,
@@ -23,6 +25,7 @@ from gardenos.ai.llm.openai import OpenAILLM
 from gardenos.ai.llm.protocol import CallOutcome, Completion, Mode
 from gardenos.ai.llm.reach import RemoteModelForbidden
 from gardenos.core.config import Settings
+from gardenos.observability import events
 from gardenos.testing.llm import ManualTime
 from gardenos.testing.llm_server import (
     DROP,
@@ -83,7 +86,7 @@ async def test_retry_after_is_waited_for(header: str, waited: float) -> None:
     assert [call.outcome for call in reply.calls] == [CallOutcome.RATE_LIMITED, CallOutcome.OK]
 
 
-@pytest.mark.parametrize("header", ["soon", "nan", ""])
+@pytest.mark.parametrize("header", ["soon", "nan", "1e999", ""])
 async def test_an_unreadable_retry_after_is_a_backoff_of_our_own(header: str) -> None:
     async with model_server([error(429, retry_after=header), GOOD]) as server:
         clock = ManualTime()
@@ -105,6 +108,80 @@ async def test_an_endpoint_that_asks_for_too_long_a_wait_is_left_alone_that_long
         assert len(server.requests) == 1
         clock.now += 61
         assert (await llm.complete(REQUEST)).output.answer == "yes"
+
+
+async def test_an_answer_to_an_older_request_does_not_end_the_rest_an_endpoint_asked_for() -> None:
+    resting = asyncio.Event()
+
+    async def after_the_rest_began(_seconds: float) -> None:
+        await resting.wait()
+
+    async with model_server([error(503), error(429, retry_after="60"), GOOD]) as server:
+        clock = ManualTime()
+        llm = OpenAILLM(
+            base_url=server.url,
+            model="m",
+            monotonic=clock.monotonic,
+            sleep=after_the_rest_began,
+            clock=Noon(),
+        )
+        older = asyncio.create_task(llm.complete(REQUEST))
+        await server.was_asked.wait()
+        with pytest.raises(LLMRateLimited):
+            await llm.complete(REQUEST)
+        resting.set()
+        assert (await older).output.answer == "yes"
+        with pytest.raises(LLMUnavailable, match="asked again in 60 s"):
+            await llm.complete(REQUEST)
+        await llm.aclose()
+
+
+def _fails(_request: Mapping[str, Any]) -> Answer:
+    return error(503)
+
+
+def _chats(_request: Mapping[str, Any]) -> Answer:
+    return said("no json")
+
+
+async def test_answers_of_no_use_in_between_keep_an_endpoint_from_resting() -> None:
+    async with model_server(_fails) as server:
+        llm = client(server)
+        for _ in range(4):
+            server.script = _fails
+            with pytest.raises(LLMUnavailable, match="answered 503"):
+                await llm.complete(REQUEST)
+            server.script = _chats
+            with pytest.raises(LLMBadOutput):
+                await llm.complete(REQUEST)
+
+
+async def test_no_rung_is_begun_after_the_deadline() -> None:
+    clock = ManualTime()
+
+    def slow(_request: Mapping[str, Any]) -> Answer:
+        clock.now += 31
+        return said("no json")
+
+    async with model_server(slow) as server:
+        with pytest.raises(LLMTimeout) as caught:
+            await client(server, clock, timeout_s=30).complete(REQUEST)
+    assert len(server.requests) == len(caught.value.calls) == 1
+
+
+async def test_every_call_is_told_to_whoever_observes() -> None:
+    told: list[events.Event] = []
+    forget = events.subscribe(told.append)
+    try:
+        async with model_server([error(503), GOOD]) as server:
+            await client(server).complete(REQUEST)
+    finally:
+        forget()
+    calls = [event for event in told if isinstance(event, events.LLMCalled)]
+    assert [(c.provider, c.model, c.outcome, c.input_tokens, c.output_tokens) for c in calls] == [
+        ("openai", "m", "failed", None, None),
+        ("openai", "m", "ok", 120, 40),
+    ]
 
 
 async def test_an_exhausted_quota_is_not_asked_again() -> None:
@@ -222,6 +299,8 @@ async def test_a_dead_endpoint_is_left_alone_after_three_failures() -> None:
         said({"other": 1}),
         said(None, refusal="no"),
         Answer(body=b"null"),
+        Answer(body=b'{"choices": [null]}'),
+        Answer(body=b"[" * 100_000),
     ],
     ids=lambda answer: f"{answer.status}-{answer.body[-30:]!r}",
 )

@@ -140,8 +140,28 @@ async def test_500_on_a_rung_that_has_worked_is_a_failure_that_passes() -> None:
         said('{"answer": "a\\u0000b\\ud800", "weight": 1}'),
         Answer(body=b'{"choices": []}'),
         Answer(body=b'{"object": "list", "data": 1}'),
+        Answer(body=b'{"choices": [null]}'),
+        Answer(body=b'{"choices": [{}]}'),
+        Answer(body=b'{"choices": {"message": {"content": "{}"}}}'),
+        Answer(body=b'{"choices": [{"message": {"content": [{"type": "text"}]}}]}'),
+        Answer(body=b'"yes"'),
     ],
-    ids=["cut", "type", "long", "prose", "empty", "null", "surrogate", "no-choice", "other"],
+    ids=[
+        "cut",
+        "type",
+        "long",
+        "prose",
+        "empty",
+        "null",
+        "surrogate",
+        "no-choice",
+        "other",
+        "null-choice",
+        "no-message",
+        "one-choice",
+        "parts",
+        "text",
+    ],
 )
 async def test_a_bad_answer_goes_down_a_rung_and_then_gets_one_repair_turn(bad: Answer) -> None:
     async with model_server([bad, bad, said(GOOD)]) as server:
@@ -157,6 +177,56 @@ async def test_a_bad_answer_goes_down_a_rung_and_then_gets_one_repair_turn(bad: 
     turns = server.requests[2]["messages"]
     assert [turn["role"] for turn in turns] == ["system", "user", "assistant", "user"]
     assert turns[3]["content"].startswith("That was not usable: ")
+
+
+async def test_a_rung_that_has_worked_outlives_a_bad_answer() -> None:
+    answers = [said(GOOD), said("I would say yes."), said(GOOD), said(GOOD)]
+    async with model_server(answers) as server:
+        llm = client(server)
+        for _ in range(3):
+            await llm.complete(REQUEST)
+    assert modes(server) == ["json_schema", "json_schema", "json_object", "json_schema"]
+
+
+async def test_an_answer_too_long_says_nothing_about_its_rung() -> None:
+    answers = [said('{"answer": "ye', finish_reason="length"), said(GOOD), said(GOOD)]
+    async with model_server(answers) as server:
+        llm = client(server)
+        for _ in range(2):
+            await llm.complete(REQUEST)
+    assert modes(server) == ["json_schema", "json_object", "json_schema"]
+
+
+async def test_an_endpoint_that_ignores_the_schema_is_not_asked_for_it_each_time() -> None:
+    answers = [said("I would say yes."), said(GOOD), said(GOOD)]
+    async with model_server(answers) as server:
+        llm = client(server)
+        for _ in range(2):
+            await llm.complete(REQUEST)
+    assert modes(server) == ["json_schema", "json_object", "json_object"]
+
+
+async def test_a_rung_an_endpoint_has_lost_is_given_up() -> None:
+    async with model_server([said(GOOD), error(400), said(GOOD), said(GOOD)]) as server:
+        llm = client(server)
+        for _ in range(3):
+            await llm.complete(REQUEST)
+    assert modes(server) == ["json_schema", "json_schema", "json_object", "json_object"]
+
+
+async def test_an_endpoint_that_has_learnt_is_asked_from_the_top_again() -> None:
+    async with model_server(only_json_object(400)) as server:
+        llm = client(server)
+        await llm.complete(REQUEST)
+
+        def only_json_schema(request: Mapping[str, Any]) -> Answer:
+            return said(GOOD) if mode_of(request) == "json_schema" else error(400)
+
+        server.script = only_json_schema
+        with pytest.raises(LLMRefused):
+            await llm.complete(REQUEST)
+        assert (await llm.complete(REQUEST)).mode is Mode.JSON_SCHEMA
+    assert modes(server) == ["json_schema", "json_object", "json_object", "json_schema"]
 
 
 async def test_one_repair_turn_and_no_more() -> None:
@@ -206,6 +276,15 @@ async def test_a_declined_request_is_neither_repaired_nor_repeated() -> None:
     assert [call.outcome for call in caught.value.calls] == [CallOutcome.REFUSED]
 
 
+async def test_a_record_the_endpoints_filter_refuses_is_declined_and_no_rung_is_lost() -> None:
+    async with model_server([error(400, code="content_filter"), said(GOOD)]) as server:
+        llm = client(server)
+        with pytest.raises(LLMDeclined):
+            await llm.complete(REQUEST)
+        await llm.complete(REQUEST)
+    assert modes(server) == ["json_schema", "json_schema"]
+
+
 async def test_an_endpoint_that_takes_no_rung_refuses() -> None:
     async with model_server(lambda _request: error(400)) as server:
         with pytest.raises(LLMRefused, match="answered 400"):
@@ -222,8 +301,11 @@ async def test_an_unknown_price_is_no_cost_and_not_zero() -> None:
     assert known.cost_usd == Decimal("0.0002")
 
 
-async def test_missing_token_counts_are_unknown() -> None:
-    async with model_server([said(GOOD, usage=None)]) as server:
+@pytest.mark.parametrize("usage", [None, (-1, 3), (2**31, 3)])
+async def test_token_counts_that_are_missing_or_cannot_be_are_unknown(
+    usage: tuple[int, int] | None,
+) -> None:
+    async with model_server([said(GOOD, usage=usage)]) as server:
         reply = await client(server).complete(REQUEST)
     assert reply.calls[0].input_tokens is None
     assert reply.cost_usd is None

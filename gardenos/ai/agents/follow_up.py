@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from gardenos.ai import prompts
 from gardenos.ai.agents import leads, letters
@@ -25,11 +25,18 @@ _TEMPERATURE = 0.4
 """Some variety: two leads with like records should not get the same letter."""
 
 
+def _visible(text: str) -> str:
+    """`text`, if something of it can be seen. Raises `ValueError`."""
+    if not letters.lines(text):
+        raise ValueError("says nothing")
+    return text
+
+
 class LetterOutput(BaseModel):
     """What a model is asked for."""
 
-    subject: Annotated[Clean, Field(min_length=1, max_length=200)]
-    body: Annotated[Clean, Field(min_length=1, max_length=5000)]
+    subject: Annotated[Clean, Field(max_length=200), AfterValidator(_visible)]
+    body: Annotated[Clean, Field(max_length=5000), AfterValidator(_visible)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ class FollowUpAgent(BaseAIAgent[FollowUpPayload, FollowUpDraft]):
             )
         )
         subject = letters.one_line(reply.output.subject, letters.SUBJECT_LENGTH)
-        body = reply.output.body.strip()
+        body = letters.lines(reply.output.body)
         return FollowUpDraft(
             subject=subject,
             body=body,

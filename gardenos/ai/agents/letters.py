@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from gardenos.ai.scoring import LeadFacts
-from gardenos.ai.scoring.features import NO_CALL
+from gardenos.ai.scoring.features import NO_CALL, NO_EMAIL
 from gardenos.ai.scoring.source import SourceKind, kind_of
 
 SUBJECT_LENGTH = 70
@@ -24,8 +24,10 @@ _OPENINGS = {
     SourceKind.FORM: "Thank you for writing to {us}.",
     SourceKind.CHAT: "Thank you for chatting with {us}.",
     SourceKind.LIST: "I would like to introduce {us} to you.",
+    SourceKind.OTHER: "This is a short message from {us}.",
 }
 _OPENING = "Thank you for your interest in {us}."
+"""For those who came by themselves, whichever way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def draft(facts: LeadFacts, *, agency: str | None, occasion: str) -> Letter:
         f"I would like to understand {for_whom} and tell you plainly whether we can help with it."
     )
     paragraphs.append(_question(facts))
-    subject = about or (f"{agency} and {company}" if agency and company else "Your interest")
+    subject = about or (f"{agency} and {company}" if agency and company else "Getting in touch")
     return Letter(one_line(subject, SUBJECT_LENGTH), "\n\n".join(paragraphs))
 
 
@@ -75,6 +77,11 @@ def name_of(first_name: str | None) -> str | None:
     if not any(unicodedata.category(char).startswith("L") for char in name):
         return None
     return name.title() if name.isupper() or name.islower() else name
+
+
+def lines(text: str) -> str:
+    """The text as it would look on paper: nothing in it that moves, hides or reverses other text."""
+    return "\n".join(_printable(line).rstrip() for line in text.splitlines()).strip()
 
 
 def one_line(text: str, longest: int) -> str:
@@ -104,5 +111,7 @@ def _printable(text: str) -> str:
 
 def _question(facts: LeadFacts) -> str:
     if facts.phone and not facts.flag(*NO_CALL):
+        if facts.flag(*NO_EMAIL):
+            return "Would a short call this week suit you?"
         return "Would a short call this week suit you, or do you prefer an answer by e-mail?"
     return "What would you like to know first?"

@@ -42,6 +42,10 @@ class RungMemory:
             until = self._monotonic() + _REMEMBERED_S
             self._known[(endpoint, model)] = _Known(mode, until)
 
+    def forget(self, endpoint: str, model: str) -> None:
+        """Begin at the top again: the endpoint has changed."""
+        self._known.pop((endpoint, model), None)
+
     def ladder(self, endpoint: str, model: str) -> tuple[Mode, ...]:
         """The rungs to try, from the one known to work downwards."""
         working = self.working(endpoint, model)
@@ -71,6 +75,5 @@ class Breaker:
         self._rests_until = max(self._rests_until, self._monotonic() + rest)
 
     def worked(self) -> None:
-        """The endpoint answered."""
+        """The endpoint answered. A rest stands: what was asked before it began says nothing of it."""
         self._failures = 0
-        self._rests_until = 0.0

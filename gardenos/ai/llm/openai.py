@@ -12,13 +12,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 from urllib.parse import urlsplit
 
 import openai
 import structlog
 from openai import AsyncOpenAI, Timeout
-from openai.types.chat import ChatCompletion
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -41,9 +40,7 @@ from gardenos.ai.llm.errors import (
 from gardenos.ai.llm.prices import PriceTable
 from gardenos.ai.llm.protocol import CallOutcome, Completion, LLMCall, Mode, Reply, T
 from gardenos.core.clock import Clock, SystemClock
-
-if TYPE_CHECKING:
-    from openai.types import CompletionUsage
+from gardenos.observability.events import LLMCalled, observe
 
 PROVIDER = "openai"
 MAX_ATTEMPTS = 4
@@ -54,6 +51,8 @@ CONNECT_TIMEOUT_S = 5.0
 _SHARE_OF_ONE_CALL = 2 / 3
 """Of a request's whole time, so that a call that hangs leaves some for another."""
 _CUT_OFF_FACTOR = 2
+_MOST_TOKENS = 2**31 - 1
+"""What a column for a count holds; no call uses as many."""
 _log = structlog.get_logger(__name__)
 
 
@@ -123,30 +122,39 @@ class OpenAILLM:
                 f"{self.model} failed repeatedly and is asked again in {rest:.0f} s.",
                 retry_after_s=rest,
             )
-        began = self._monotonic()
-        run = _Run(request, began + self._timeout_s, request.max_output_tokens)
+        run = _Run(request, self._monotonic() + self._timeout_s, request.max_output_tokens)
         try:
             output, mode = await self._descend(run)
         except LLMError as error:
             error.calls = tuple(run.calls)
-            if isinstance(error, LLMUnavailable | LLMRateLimited | LLMRefused):
+            if isinstance(error, LLMBadOutput | LLMDeclined):
+                self._breaker.worked()
+            else:
                 self._breaker.failed(retry_after_s=error.retry_after_s)
             raise
         self._breaker.worked()
-        took = self._monotonic() - began
-        return Reply(output, PROVIDER, self.model, mode, tuple(run.calls), took)
+        return Reply(output, PROVIDER, self.model, mode, tuple(run.calls))
 
     async def _descend(self, run: _Run[T]) -> tuple[T, Mode]:
         fault: LLMError | None = None
         mode = Mode.JSON_OBJECT
+        proven = self.rungs.working(self._base_url, self.model) is not None
+        disproved = False
         for mode in self.rungs.ladder(self._base_url, self.model):
             try:
                 output = await self._ask(run, mode, self._messages(run, mode))
             except (_RungRejected, LLMBadOutput) as error:
                 fault = error
+                # An answer too long, or one bad one where others were good, is no fault of the rung.
+                excused = proven or isinstance(error, LLMCutOff)
+                if isinstance(error, _RungRejected):
+                    self.rungs.forget(self._base_url, self.model)
+                    excused = False
+                disproved = disproved or not excused
                 _log.info("llm_rung_failed", model=self.model, mode=mode, detail=error.detail)
             else:
-                self.rungs.remember(self._base_url, self.model, mode)
+                if fault is None or disproved:
+                    self.rungs.remember(self._base_url, self.model, mode)
                 return output, mode
         if isinstance(fault, LLMBadOutput):
             return await self._repair(run, mode, fault), Mode.REPAIR
@@ -174,6 +182,8 @@ class OpenAILLM:
 
     async def _ask(self, run: _Run[T], mode: Mode, messages: list[dict[str, str]]) -> T:
         """Call until one is answered, for failures that pass. Raises `LLMError`."""
+        if self._monotonic() >= run.deadline:
+            raise LLMTimeout
 
         def give_up(state: RetryCallState) -> bool:
             no_time_left = self._monotonic() + state.upcoming_sleep >= run.deadline
@@ -192,7 +202,7 @@ class OpenAILLM:
     async def _call(self, run: _Run[T], mode: Mode, messages: list[dict[str, str]]) -> T:
         """One HTTP call, recorded however it ends."""
         began = self._monotonic()
-        usage: CompletionUsage | None = None
+        usage: object = None
         outcome = CallOutcome.FAILED
         try:
             async with asyncio.timeout(min(self._call_timeout_s, max(0.0, run.deadline - began))):
@@ -205,7 +215,7 @@ class OpenAILLM:
         except (LLMBadOutput, LLMDeclined) as error:
             outcome = _OUTCOMES[type(error)]
             raise
-        except (openai.OpenAIError, TimeoutError, ValueError) as error:
+        except (openai.OpenAIError, TimeoutError, ValueError, RecursionError) as error:
             fault = self._fault(error, mode)
             outcome = _OUTCOMES[type(fault)]
             raise fault from error
@@ -230,10 +240,8 @@ class OpenAILLM:
         }
 
     def _read(self, run: _Run[T], answer: object) -> T:
-        if not isinstance(answer, ChatCompletion) or not answer.choices:
-            run.said = None
-            raise LLMBadOutput("The endpoint answered with something else than a chat completion.")
-        choice = answer.choices[0]
+        run.said = None
+        choice = wire.first_choice(answer)
         run.said = choice.message.content
         if choice.finish_reason == "content_filter" or choice.message.refusal:
             raise LLMDeclined
@@ -258,6 +266,8 @@ class OpenAILLM:
         status = error.status_code
         wish = wire.retry_after(error.response.headers, self._clock)
         said = f"{self._host} answered {status} to a request for {self.model}."
+        if error.code == "content_filter":
+            return LLMDeclined()
         unproven = mode is Mode.JSON_SCHEMA and not self._is_proven(mode)
         if status in (400, 422) or (status in (500, 501) and unproven):
             return _RungRejected(said)
@@ -270,17 +280,17 @@ class OpenAILLM:
     def _is_proven(self, mode: Mode) -> bool:
         return self.rungs.working(self._base_url, self.model) is mode
 
-    def _record(
-        self, mode: Mode, outcome: CallOutcome, usage: CompletionUsage | None, took_s: float
-    ) -> LLMCall:
+    def _record(self, mode: Mode, outcome: CallOutcome, usage: object, took_s: float) -> LLMCall:
         read = _tokens(usage, "prompt_tokens")
         written = _tokens(usage, "completion_tokens")
+        took_s = max(0.0, took_s)
+        observe(LLMCalled(PROVIDER, self.model, outcome.value, took_s, read, written))
         return LLMCall(
             provider=PROVIDER,
             model=self.model,
             mode=mode.value,
             outcome=outcome,
-            latency_ms=max(0, round(took_s * 1000)),
+            latency_ms=round(took_s * 1000),
             input_tokens=read,
             output_tokens=written,
             cost_usd=self._prices.cost(self.model, input_tokens=read, output_tokens=written),
@@ -318,4 +328,6 @@ def _wait(state: RetryCallState) -> float:
 def _tokens(usage: object, name: str) -> int | None:
     """A count from a usage object nobody validated; None where it is not one."""
     value = getattr(usage, name, None)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_TOKENS else None

@@ -81,7 +81,6 @@ class Reply(Generic[T]):
     mode: Mode
     calls: Sequence[LLMCall] = field(default=())
     """Every call made on the way, failed ones included; none where the rules answered alone."""
-    latency_s: float = 0.0
 
     @property
     def input_tokens(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gardenos.ai.llm.errors import LLMBadOutput
 
@@ -24,6 +25,38 @@ _DROPPED = frozenset(
 """Keywords some endpoints refuse in strict mode. They are checked here, when the answer is in."""
 _FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(?P<inside>.*)\n\s*```\s*\Z", re.DOTALL)
 _FAULTS_TOLD = 5
+
+
+class _FromSdk(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Message(_FromSdk):
+    """What a model said, or that it would not."""
+
+    content: str | None = None
+    refusal: str | None = None
+
+
+class Choice(_FromSdk):
+    """One answer, and why it ended."""
+
+    message: Message
+    finish_reason: str | None = None
+
+
+class _Answer(_FromSdk):
+    choices: Annotated[list[Choice], Field(min_length=1)]
+
+
+def first_choice(answer: object) -> Choice:
+    """The answer in what the SDK returned, which it has not validated. Raises `LLMBadOutput`."""
+    try:
+        return _Answer.model_validate(answer).choices[0]
+    except ValidationError:
+        raise LLMBadOutput(
+            "The endpoint answered with something else than a chat completion."
+        ) from None
 
 
 @cache
@@ -92,4 +125,4 @@ def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)
         seconds = (when - clock.now()).total_seconds()
-    return max(0.0, seconds) if seconds == seconds else None  # noqa: PLR0124 NaN is no wish
+    return max(0.0, seconds) if math.isfinite(seconds) else None

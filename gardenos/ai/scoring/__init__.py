@@ -1,6 +1,6 @@
 """How good a lead is, as a sum anyone can check: pure, deterministic, explainable."""
 
 from gardenos.ai.scoring.facts import LeadFacts
-from gardenos.ai.scoring.score import BASE_RATE, Reason, Score, score
+from gardenos.ai.scoring.score import Reason, Score, score
 
-__all__ = ["BASE_RATE", "LeadFacts", "Reason", "Score", "score"]
+__all__ = ["LeadFacts", "Reason", "Score", "score"]

@@ -99,8 +99,8 @@ class LeadFacts:
         """The first of these custom values that says yes or no."""
         for key in keys:
             value = self.custom.get(key)
-            if isinstance(value, bool):
-                return value
+            if value in (True, False):  # 1 and 0, too, in whatever type a file's reader chose
+                return bool(value)
             if value is not None:
                 word = str(value).strip().lower()
                 if word in _YES:

@@ -34,7 +34,7 @@ _EMAIL_WEIGHTS = {
 
 
 class Reason(NamedTuple):
-    """What one fact did to the score; `contribution` is in log-odds."""
+    """What one fact says for or against a lead; `contribution` is in log-odds."""
 
     feature: str
     value: Scalar

@@ -54,6 +54,7 @@ def test_a_letter_names_what_the_record_holds() -> None:
 
 def test_a_letter_claims_nothing_the_record_does_not_hold() -> None:
     body = draft().body
+    assert "interest" not in draft().subject + body
     assert "recommended" not in body
     assert "call" not in body
     assert "Acme" not in body
@@ -67,14 +68,30 @@ def test_a_letter_claims_nothing_the_record_does_not_hold() -> None:
         ("website", "Thank you for writing to Garden & Co."),
         ("purchased list", "I would like to introduce Garden & Co to you."),
         ("Google", "Thank you for your interest in Garden & Co."),
+        ("Xyz-42", "This is a short message from Garden & Co."),
+        (None, "This is a short message from Garden & Co."),
     ],
 )
-def test_the_opening_fits_how_the_lead_came(source: str, opening: str) -> None:
+def test_the_opening_fits_how_the_lead_came(source: str | None, opening: str) -> None:
     assert opening in draft(source=source).body
 
 
 def test_no_call_is_offered_to_who_asked_not_to_be_called() -> None:
     assert "call" not in draft(phone="1", custom={"do_not_call": True}).body
+
+
+@pytest.mark.parametrize("said", [True, "yes", 1, 1.0])
+def test_no_e_mail_is_offered_to_who_asked_not_to_get_any(said: object) -> None:
+    assert "e-mail" in draft(phone="1").body
+    assert "e-mail" not in draft(phone="1", custom={"do_not_email": said}).body
+
+
+def test_lines_hold_nothing_that_hides_or_reverses_text() -> None:
+    assert (
+        letters.lines("Hi\u202e Ada,\r\n\r\nsee\x1b[2J you\x85\u200b\n ")
+        == "Hi Ada,\n\nsee [2J you"
+    )
+    assert letters.lines("नमस्ते 👩\u200d🌾") == "नमस्ते 👩\u200d🌾"
 
 
 def test_the_whole_message_has_subject_body_and_signature() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gardenos.ai.scoring import BASE_RATE, LeadFacts, Score, score
+from gardenos.ai.scoring import LeadFacts, Score, score
 from gardenos.ai.scoring import email as addresses
 from gardenos.ai.scoring.job import Job, standing
 from gardenos.ai.scoring.source import Origin, SourceKind, kind_of, origin_of
@@ -101,21 +101,21 @@ def test_an_address_tells_whose_it_is(address: str, kind: addresses.EmailKind) -
     assert addresses.kind_of(address) is kind
 
 
-def test_the_reasons_add_up_to_the_probability() -> None:
-    result = scored(
-        source="Referral",
-        email="ada@acme.com",
-        phone="+44 20 1234",
-        job_title="Director",
-        company="Acme",
-        custom={"total_visits": 7, "time_on_site_seconds": 1200, "do_not_call": "yes"},
-    )
-    evidence = sum(reason.contribution for reason in result.reasons)
-    odds = math.log(BASE_RATE / (1 - BASE_RATE)) + evidence
-    assert result.conversion_probability == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-4)
-    assert result.quality_score == round(100 / (1 + math.exp(-evidence)))
-    weights = [abs(reason.contribution) for reason in result.reasons]
-    assert weights == sorted(weights, reverse=True)
+def test_much_evidence_says_less_than_its_parts_summed() -> None:
+    everything = {
+        "source": "Referral",
+        "email": "ada@acme.com",
+        "phone": "+44 20 1234",
+        "job_title": "Director",
+        "company": "Acme",
+        "city": "London",
+        "country": "UK",
+        "custom": {"total_visits": 9, "time_on_site_seconds": 2400, "lead_origin": "manual"},
+    }
+    best = scored(**everything)
+    assert 0.9 < best.conversion_probability <= 0.96
+    assert 95 <= best.quality_score <= 99
+    assert contribution("source", source="Referral") > contribution("source", **everything)
 
 
 def test_a_base_rate_moves_the_probability_and_not_the_score() -> None:
@@ -123,6 +123,13 @@ def test_a_base_rate_moves_the_probability_and_not_the_score() -> None:
     rare, common = score(facts, base_rate=0.02), score(facts, base_rate=0.6)
     assert rare.quality_score == common.quality_score
     assert rare.conversion_probability < 0.2 < common.conversion_probability
+
+
+@pytest.mark.parametrize("base_rate", [1e-6, 0.02, 0.3, 0.9, 1 - 1e-6])
+def test_nobody_is_certain_to_buy_or_not_to(base_rate: float) -> None:
+    for lead in ({"email": "a@mailinator.com", "custom": {"do_not_email": True}}, {"notes": "x"}):
+        result = score(LeadFacts.of({**lead, "source": "Purchased list"}), base_rate=base_rate)
+        assert 0.01 <= result.conversion_probability <= 0.97
 
 
 @pytest.mark.parametrize(
@@ -223,11 +230,31 @@ CUSTOM = st.dictionaries(
 )
 
 
+def recomputed(result: Score, base_rate: float) -> tuple[float, float]:
+    """The probability and the quality as `Score` documents them, from the reasons alone."""
+    evidence = sum(reason.contribution for reason in result.reasons)
+    odds = math.log(base_rate / (1 - base_rate)) + evidence
+    return min(max(1 / (1 + math.exp(-odds)), 0.01), 0.97), 50 + 50 * evidence / 4
+
+
+@given(LEADS, CUSTOM, st.floats(0.01, 0.99))
+def test_the_numbers_can_be_worked_out_from_the_reasons(
+    lead: dict[str, Any], custom: dict[str, Any], base_rate: float
+) -> None:
+    result = score(LeadFacts.of({**lead, "custom": custom}, now=NOW), base_rate=base_rate)
+    probability, quality = recomputed(result, base_rate)
+    assert result.conversion_probability == pytest.approx(probability, abs=5.1e-5)
+    assert result.quality_score == pytest.approx(quality, abs=0.51)
+    weights = [abs(reason.contribution) for reason in result.reasons]
+    assert weights == sorted(weights, reverse=True)
+
+
 @given(LEADS, CUSTOM)
 def test_any_lead_gets_a_score(lead: dict[str, Any], custom: dict[str, Any]) -> None:
     result = scored(**lead, custom=custom)
     assert 0 <= result.quality_score <= 100
-    assert 0 <= result.conversion_probability <= 1
+    assert 0.01 <= result.conversion_probability <= 0.97
+    assert all(reason.contribution for reason in result.reasons)
     assert all(math.isfinite(reason.contribution) for reason in result.reasons)
     assert len({reason.feature for reason in result.reasons}) == len(result.reasons)
     assert 1 <= len(result.next_actions) <= 4
