@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
@@ -60,6 +62,16 @@ class OfficeChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideSet:
+    """Somebody asked for a size of a pool of agents; for good where it does not expire."""
+
+    agent_type: str
+    replicas: int
+    set_by: UUID
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class CycleSaid:
     """What a background loop last did, in a sentence; observed when the sentence changes."""
 
@@ -113,6 +125,7 @@ Event: TypeAlias = (
     | BatchGivenBack
     | TasksRescued
     | OfficeChanged
+    | OverrideSet
     | CycleSaid
     | LLMCalled
     | LeadsImported
@@ -131,6 +144,10 @@ def subscribe(subscriber: Subscriber) -> Callable[[], None]:
 
 
 def observe(event: Event) -> None:
-    """Tell every subscriber of an event."""
+    """Tell every subscriber of an event. One that fails keeps nobody from their work."""
     for subscriber in _subscribers:
-        subscriber(event)
+        try:
+            subscriber(event)
+        except Exception:
+            # By the standard library, which survives its own failures: it may be the log that fails.
+            logging.getLogger(__name__).exception("A subscriber failed at %r", event)

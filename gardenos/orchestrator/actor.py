@@ -16,7 +16,7 @@ from uuid import UUID
 
 from gardenos.core.errors import GardenOSError, InvalidContent, NotFound
 from gardenos.observability import metrics
-from gardenos.observability.events import CycleSaid, observe
+from gardenos.observability.events import CycleSaid, OverrideSet, observe
 from gardenos.orchestrator.board import AGENT_PREFIX, POOLS, Board, decode, encode
 from gardenos.orchestrator.dispatcher import Dispatcher, Send, Tempo
 from gardenos.orchestrator.listener import Listener
@@ -93,8 +93,9 @@ class AIOrchestrator:
 
     @property
     def lives(self) -> bool:
-        """Whether it does its rounds. An outage of the database does not end them."""
-        return self._rounds is not None and not self._rounds.done()
+        """Whether all its loops run. An outage of the database does not end them."""
+        on_rounds = self._rounds is not None and not self._rounds.done()
+        return on_rounds and self._dispatcher.lives
 
     def capacity(self) -> Mapping[str, int]:
         """How many tasks the living agents take, by type; types without one are left out."""
@@ -197,7 +198,7 @@ class AIOrchestrator:
     async def set_replicas(
         self, agent_type: str, replicas: int, *, set_by: UUID, ttl_s: float | None = None
     ) -> Mapping[str, Any]:
-        """Override a pool's size, for `ttl_s` seconds or for good; 0 ends an override.
+        """Override a pool's size, for `ttl_s` seconds or for good; `ttl_s=0` ends an override.
 
         Raises `NotFound` for an unknown type, `InvalidContent` outside the type's range.
         """
@@ -212,6 +213,7 @@ class AIOrchestrator:
                 errors=[{"pointer": "/replicas", "detail": f"is outside {range_}"}],
             )
         row = await self._queue.set_override(agent_type, replicas, set_by=set_by, ttl_s=ttl_s)
+        observe(OverrideSet(agent_type, replicas, set_by=set_by, expires_at=row["expires_at"]))
         # It stands already: whatever keeps us from telling now, the next round tells it.
         with suppress(Exception):
             await self._tell()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -67,9 +67,10 @@ class Dispatcher:
         self._pools: defaultdict[str, Pool] = defaultdict(Pool)
         self._epoch: int | None = None
         self._office_renewed = 0.0
+        self._extended = time.monotonic()
         self._woken = asyncio.Event()
         self._batches: set[asyncio.Task[None]] = set()
-        self._loops: list[asyncio.Task[None]] = []
+        self._loops: dict[str, asyncio.Task[None]] = {}
         self._sentences: dict[str, str] = {}
         self._stopping = False
 
@@ -84,25 +85,40 @@ class Dispatcher:
             "prune": (self._prune, self._tempo.prune_every_s),
         }
         for name, (cycle, every_s) in chores.items():
-            self._loops.append(asyncio.create_task(self._repeat(name, cycle, every_s), name=name))
+            self._loops[name] = asyncio.create_task(self._repeat(name, cycle, every_s), name=name)
+
+    @property
+    def lives(self) -> bool:
+        """Whether all its loops run."""
+        return bool(self._loops) and not any(loop.done() for loop in self._loops.values())
 
     async def stop(self, *, within_s: float = 10.0) -> None:
-        """Lease no more, wait for what runs, and leave the office to a successor."""
+        """Lease no more, leave the office to a successor, and wait for what runs."""
         self._stopping = True
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
-        if self._batches:
-            await asyncio.wait(self._batches, timeout=within_s)
+        self.wake()
+        await self._end("rescue", "prune")
+        if "dispatch" in self._loops:
+            # It ends by itself: cancelled between lease and launch, it would lose what it leased.
+            await asyncio.wait([self._loops["dispatch"]], timeout=within_s)
         with suppress(GardenOSError):
             await self._queue.leave_office(self._holder)
+        self._epoch = None
+        if self._batches:
+            await asyncio.wait(self._batches, timeout=within_s)
+        await self._end("dispatch", "heartbeat")
+
+    async def _end(self, *names: str) -> None:
+        loops = [self._loops[name] for name in names if name in self._loops]
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
 
     def wake(self, _payload: str = "") -> None:
         """There may be work: look now instead of at the next poll."""
         self._woken.set()
 
     async def _repeat(self, name: str, cycle: Callable[[], Awaitable[str]], every_s: float) -> None:
-        while True:
+        while not (self._stopping and name == "dispatch"):
             try:
                 sentence = await cycle()
             except GardenOSError as error:
@@ -146,9 +162,11 @@ class Dispatcher:
 
     async def _fill(self, agent_type: str, accepts: int, epoch: int) -> int:
         pool = self._pools[agent_type]
+        # Counted once: a quick type that empties as fast as it is filled must not keep us here.
+        free = accepts - len(pool.in_flight)
         sent = 0
-        while (free := accepts - len(pool.in_flight)) > 0:
-            limit = min(free, self._tempo.batch)
+        while sent < free and not self._stopping:
+            limit = min(free - sent, self._tempo.batch)
             tasks = await self._queue.lease(
                 agent_type,
                 limit=limit,
@@ -156,7 +174,9 @@ class Dispatcher:
                 epoch=epoch,
                 lease_s=self._tempo.lease_s,
             )
-            if tasks:
+            if tasks and self._stopping:
+                await self._queue.settle([settlement.handed_back(task) for task in tasks])
+            elif tasks:
                 self._launch(agent_type, pool, tasks)
                 sent += len(tasks)
             if len(tasks) < limit:
@@ -182,32 +202,48 @@ class Dispatcher:
                 pool.outcomes[outcome] += count
             pool.lost += report.lost
         finally:
-            for task in tasks:
-                pool.in_flight.pop(task.id, None)
-            metrics.TASKS_IN_FLIGHT.labels(agent_type).set(len(pool.in_flight))
-            self.wake()
+            self._release(agent_type, tasks)
+
+    def _release(self, agent_type: str, tasks: Iterable[AgentTask]) -> None:
+        in_flight = self._pools[agent_type].in_flight
+        for task in tasks:
+            # Under a later fence it is in flight anew, and that lease is still to be looked after.
+            if in_flight.get(task.id) is task:
+                del in_flight[task.id]
+        metrics.TASKS_IN_FLIGHT.labels(agent_type).set(len(in_flight))
+        self.wake()
 
     async def _give_back(
         self, agent_type: str, pool: Pool, tasks: Sequence[AgentTask], why: str
     ) -> None:
         observe(events.BatchGivenBack(agent_type=agent_type, tasks=len(tasks), reason=why[:500]))
         pool.given_back += len(tasks)
-        # Where the database is away too, the leases run out and the rescuer does this.
-        with suppress(GardenOSError):
+        # Where that fails too, mostly for want of a database, the leases run out and the rescuer does it.
+        with suppress(Exception):
             await self._queue.settle([settlement.crashed(task, why) for task in tasks])
 
     # -- chores ----------------------------------------------------------------------------
 
     async def _heartbeat(self) -> str:
-        running = [task for pool in self._pools.values() for task in pool.in_flight.values()]
-        if not running:
+        running = {name: list(pool.in_flight.values()) for name, pool in self._pools.items()}
+        tasks = [task for pool in running.values() for task in pool]
+        if not tasks:
+            self._extended = time.monotonic()
             return "has no lease to extend"
-        await self._queue.heartbeat(running, lease_s=self._tempo.lease_s)
+        held = await self._queue.heartbeat(tasks, lease_s=self._tempo.lease_s)
+        self._extended = time.monotonic()
+        # What has ended makes room, also where others of its batch go on.
+        for agent_type, pool in running.items():
+            if ended := [task for task in pool if task.id not in held]:
+                self._release(agent_type, ended)
         return "extends leases"
 
     async def _rescue(self) -> str:
         if self._epoch is None:
             return "leaves rescue to whoever holds office"
+        if time.monotonic() - self._extended > self._tempo.lease_s / 2:
+            # After an outage our own leases have run out, and our agents are at work all the same.
+            await self._heartbeat()
         rescued = await self._queue.rescue(limit=1000)
         if not (rescued.requeued or rescued.dead):
             return "found no expired lease"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 import asyncpg
 
-from gardenos.db.session import UNREACHABLE
 from gardenos.observability.events import CycleSaid, observe
 
 RECONNECT_S = 1.0
@@ -22,6 +20,7 @@ class Listener:
         self._channel = channel
         self._on_hint = on_hint
         self._task: asyncio.Task[None] | None = None
+        self._said = ""
         self.listening = asyncio.Event()
         """Set while the connection listens."""
 
@@ -33,17 +32,22 @@ class Listener:
         """Stop listening and close the connection."""
         if self._task:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
+            sentence = "lost its connection"
             try:
                 await self._listen_once()
-            except (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
-                sentence = f"cannot listen: {error}"
-                observe(CycleSaid(loop=f"listener:{self._channel}", sentence=sentence))
+            except Exception as error:  # noqa: BLE001 whatever it was, hints are worth another try
+                sentence = f"cannot listen: {type(error).__name__}: {error}"
+            self._say(sentence)
             await asyncio.sleep(RECONNECT_S)
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._said:
+            self._said = sentence
+            observe(CycleSaid(loop=f"listener:{self._channel}", sentence=sentence))
 
     async def _listen_once(self) -> None:
         conn = await asyncpg.connect(self._dsn, timeout=5)
@@ -52,6 +56,7 @@ class Listener:
             conn.add_termination_listener(lambda _: closed.set())
             await conn.add_listener(self._channel, self._hear)
             self.listening.set()
+            self._say("listens")
             await closed.wait()
         finally:
             self.listening.clear()

@@ -10,7 +10,8 @@ WITH wanted AS (
   INSERT INTO agent_tasks (agency_id, agent_type, priority, payload, idempotency_key, awaited,
                            max_retries, run_at, created_by)
   SELECT $2, w.agent_type, w.priority, w.payload, w.idempotency_key, w.awaited, w.max_retries,
-         coalesce(w.run_at, now()), $3
+         -- Not before now: tasks run in the order of this, and a date long past would push in.
+         greatest(w.run_at, now()), $3
     FROM wanted w
    ORDER BY w.ordinal
   ON CONFLICT (agency_id, idempotency_key) DO NOTHING
@@ -91,11 +92,19 @@ RETURNING t.id, t.priority, t.payload, t.max_retries, t.agency_id, t.agent_type,
           t.fence, t.created_by, t.awaited
 
 -- name: heartbeat
+-- Here and in the next ones rows are locked in the order of their ids, so that none waits in a ring.
+WITH held AS MATERIALIZED (
+  SELECT t.id
+    FROM unnest($1::uuid[], $2::bigint[]) AS h(id, fence)
+    JOIN agent_tasks t ON t.id = h.id AND t.fence = h.fence AND t.state = 'running'
+   ORDER BY t.id
+     FOR NO KEY UPDATE OF t
+)
 UPDATE agent_tasks t
    SET lease_until = now() + $3::interval
-  FROM unnest($1::uuid[], $2::bigint[]) AS held(id, fence)
- WHERE t.id = held.id AND t.fence = held.fence AND t.state = 'running'
-RETURNING t.id, t.fence
+  FROM held
+ WHERE t.id = held.id
+RETURNING t.id
 
 -- name: find_expired
 SELECT id, fence, attempt, max_retries
@@ -107,6 +116,15 @@ SELECT id, fence, attempt, max_retries
 
 -- name: settle_unfinished
 -- Tasks that ended otherwise than by success, each with the state and delay decided for it.
+WITH settled AS MATERIALIZED (
+  SELECT s.*
+    FROM jsonb_to_recordset($1::jsonb) AS s(
+           id uuid, fence bigint, state text, attempt smallint, delay_s double precision,
+           run_at timestamptz, error jsonb)
+    JOIN agent_tasks t ON t.id = s.id AND t.fence = s.fence AND t.state = 'running'
+   ORDER BY t.id
+     FOR NO KEY UPDATE OF t
+)
 UPDATE agent_tasks t
    SET state = s.state,
        attempt = s.attempt,
@@ -116,18 +134,23 @@ UPDATE agent_tasks t
        lease_until = NULL,
        leased_by = NULL,
        finished_at = CASE WHEN s.state = 'queued' THEN NULL ELSE now() END
-  FROM jsonb_to_recordset($1::jsonb) AS s(
-    id uuid, fence bigint, state text, attempt smallint, delay_s double precision,
-    run_at timestamptz, error jsonb)
- WHERE t.id = s.id AND t.fence = s.fence AND t.state = 'running'
+  FROM settled s
+ WHERE t.id = s.id
 RETURNING t.id, t.state, t.awaited
 
 -- name: finish_batch
+WITH finished AS MATERIALIZED (
+  SELECT f.id, f.result
+    FROM jsonb_to_recordset($1::jsonb) AS f(id uuid, fence bigint, result jsonb)
+    JOIN agent_tasks t ON t.id = f.id AND t.fence = f.fence AND t.state = 'running'
+   ORDER BY t.id
+     FOR NO KEY UPDATE OF t
+)
 UPDATE agent_tasks t
-   SET state = 'succeeded', result = s.result, finished_at = now(), lease_until = NULL,
+   SET state = 'succeeded', result = f.result, finished_at = now(), lease_until = NULL,
        leased_by = NULL
-  FROM jsonb_to_recordset($1::jsonb) AS s(id uuid, fence bigint, result jsonb)
- WHERE t.id = s.id AND t.fence = s.fence AND t.state = 'running'
+  FROM finished f
+ WHERE t.id = f.id
 RETURNING t.id, t.state, t.awaited
 
 -- name: hint_finished
@@ -135,13 +158,6 @@ SELECT pg_notify('gardenos_task_finished', $1)
 
 -- name: hint_queued
 SELECT pg_notify('gardenos_task_queued', $1)
-
--- name: cancel_queued
-UPDATE agent_tasks
-   SET state = 'cancelled', finished_at = now(),
-       error = jsonb_build_object('code', 'cancelled', 'detail', $2::text)
- WHERE id = $1 AND state = 'queued'
-RETURNING id
 
 -- name: replay_dead
 UPDATE agent_tasks
@@ -159,14 +175,23 @@ DELETE FROM agent_tasks
 DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval
 
 -- name: depth_by_type
-SELECT agent_type,
-       count(*) FILTER (WHERE state = 'queued' AND run_at <= now()) AS ready,
-       count(*) FILTER (WHERE state = 'queued' AND run_at > now()) AS scheduled,
-       count(*) FILTER (WHERE state = 'running') AS running,
-       extract(epoch FROM now() - min(run_at) FILTER (WHERE state = 'queued' AND run_at <= now()))::float8
-         AS oldest_ready_s
-  FROM agent_tasks
- WHERE state IN ('queued', 'running')
+-- Asked every second, so it must not pass over what has ended: each half reads its own partial index.
+SELECT agent_type, sum(ready)::bigint AS ready, sum(scheduled)::bigint AS scheduled,
+       sum(running)::bigint AS running, max(oldest_ready_s) AS oldest_ready_s
+  FROM (SELECT agent_type,
+               count(*) FILTER (WHERE run_at <= now()) AS ready,
+               count(*) FILTER (WHERE run_at > now()) AS scheduled,
+               0 AS running,
+               extract(epoch FROM now() - min(run_at) FILTER (WHERE run_at <= now()))::float8
+                 AS oldest_ready_s
+          FROM agent_tasks
+         WHERE state = 'queued'
+         GROUP BY agent_type
+         UNION ALL
+        SELECT agent_type, 0, 0, count(*), NULL
+          FROM agent_tasks
+         WHERE state = 'running'
+         GROUP BY agent_type) halves
  GROUP BY agent_type
 
 -- name: queue_heads
@@ -174,7 +199,7 @@ SELECT h.id, h.agency_id, h.agent_type, h.priority, h.run_at, h.attempt, h.creat
   FROM (SELECT DISTINCT agent_type FROM agent_tasks WHERE state = 'queued') types
  CROSS JOIN LATERAL (
    SELECT * FROM agent_tasks t
-    WHERE t.state = 'queued' AND t.agent_type = types.agent_type
+    WHERE t.state = 'queued' AND t.agent_type = types.agent_type AND t.run_at <= now()
     ORDER BY t.priority, t.run_at, t.id
     LIMIT $1) h
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
+from uuid import UUID
 
 from gardenos.core.ids import TaskId
 from gardenos.db.session import Database, Role, Session
@@ -156,7 +157,7 @@ class PostgresQueue:
         }
 
     async def heads(self, *, limit: int = 5) -> list[dict[str, Any]]:
-        """The tasks that would run next, up to `limit` per agent type."""
+        """The due tasks that would run next, up to `limit` per agent type."""
         async with self._database.system(Role.WORKER) as session:
             return [dict(row) for row in await session.fetch(QUERIES["queue_heads"], limit)]
 
@@ -182,7 +183,7 @@ class PostgresQueue:
         return {row["agent_type"]: row["replicas"] for row in rows}
 
     async def set_override(
-        self, agent_type: str, replicas: int, *, set_by: Any, ttl_s: float | None
+        self, agent_type: str, replicas: int, *, set_by: UUID, ttl_s: float | None
     ) -> dict[str, Any]:
         """Ask for a pool size, until `ttl_s` seconds have passed or for good."""
         ttl = None if ttl_s is None else timedelta(seconds=ttl_s)

@@ -12,6 +12,8 @@ from gardenos.orchestrator import backoff
 from gardenos.orchestrator.task import AgentTask, Cancel, Fail, Retry, Snooze, TaskState
 
 MAX_ERROR_CHARS = 2000
+LONGEST_WAIT_S = 86_400.0
+"""Whatever an agent, or the endpoint it asked, says about when to try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class Settlement:
 
 
 def _error(code: str, detail: str) -> dict[str, Any]:
-    return {"code": code, "detail": detail[:MAX_ERROR_CHARS].replace("\x00", "")}
+    # Some of it came from outside: PostgreSQL holds neither a NUL nor half a surrogate pair.
+    text = detail[:MAX_ERROR_CHARS].replace("\x00", "").encode("utf-8", "replace").decode()
+    return {"code": code, "detail": text}
 
 
 def settle(
@@ -87,7 +91,7 @@ def failed(
     failures = attempt + 1
     if failures > max_retries:
         return Settlement(task_id, fence, TaskState.DEAD, failures, error=error)
-    wait = delay(failures) if after_s is None else max(0.0, after_s)
+    wait = delay(failures) if after_s is None else min(max(0.0, after_s), LONGEST_WAIT_S)
     return Settlement(task_id, fence, TaskState.QUEUED, failures, delay_s=wait, error=error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import asyncpg
 from pydantic import BaseModel, ConfigDict
 
-from gardenos.core.errors import Conflict, IdempotencyKeyReused, InvalidContent, NotFound
+from gardenos.core.errors import IdempotencyKeyReused, InvalidContent, NotFound
 from gardenos.core.ids import TaskId
 from gardenos.db import sql
 from gardenos.db.session import TenantSession
@@ -21,6 +22,8 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_RETRIES = 100
 MAX_KEY_CHARS = 255
 MAX_AHEAD = timedelta(days=366)
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""As JSON writes it, and not the text of that escape, which has one backslash more."""
 
 
 class TaskView(BaseModel):
@@ -56,7 +59,7 @@ def _faults(task: NewTask, encoded: str, now: datetime) -> list[tuple[str, str]]
         faults.append(("max_retries", f"is 0 to {MAX_RETRIES}"))
     if len(encoded.encode("utf-8", "surrogatepass")) > MAX_PAYLOAD_BYTES:
         faults.append(("payload", f"is larger than {MAX_PAYLOAD_BYTES} bytes of JSON"))
-    if "\\u0000" in encoded:
+    if _NUL.search(encoded):
         faults.append(("payload", "contains a NUL character, which no record can hold"))
     key = task.idempotency_key
     if key is not None and not 1 <= len(key) <= MAX_KEY_CHARS:
@@ -173,9 +176,3 @@ async def counts(session: TenantSession) -> dict[str, dict[str, int]]:
     for row in await session.fetch(QUERIES["count_by_state"]):
         found.setdefault(row["agent_type"], {})[row["state"]] = row["tasks"]
     return found
-
-
-def require_queued(task: TaskView) -> None:
-    """Raise `Conflict` for a task that is past being changed."""
-    if task.state is not TaskState.QUEUED:
-        raise Conflict(f"The task is {task.state.value}; only a queued one can be changed.")

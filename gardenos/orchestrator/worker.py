@@ -73,8 +73,13 @@ class Worker:
         # what has been begun is better finished than done again.
         batch = asyncio.create_task(self._run(tasks))
         self._running.add(batch)
-        batch.add_done_callback(self._running.discard)
+        batch.add_done_callback(self._ended)
         return await asyncio.shield(batch)
+
+    def _ended(self, batch: asyncio.Task[BatchReport]) -> None:
+        self._running.discard(batch)
+        if not batch.cancelled():
+            batch.exception()  # seen, also where nobody waits for the batch any more
 
     async def _run(self, tasks: Sequence[AgentTask]) -> BatchReport:
         self._working += len(tasks)

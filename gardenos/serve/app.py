@@ -30,10 +30,20 @@ class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PoolArguments(_Arguments):
+class _Range(_Arguments):
+    min_replicas: Replicas = 1
+    max_replicas: Replicas
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            raise ValueError("min_replicas is larger than max_replicas")
+        return self
+
+
+class PoolArguments(_Range):
     """The replicas of one agent type."""
 
-    min_replicas: Replicas = 1
     max_replicas: Replicas = 10
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
     """Tasks a replica works on at a time: agents mostly wait, for a model or for the database."""
@@ -47,17 +57,10 @@ class PoolArguments(_Arguments):
     """Another provider for this type than GARDENOS_LLM_PROVIDER says."""
     num_cpus: Cpus = 0.1
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_replicas > self.max_replicas:
-            raise ValueError("min_replicas is larger than max_replicas")
-        return self
 
-
-class GatewayArguments(_Arguments):
+class GatewayArguments(_Range):
     """The replicas of the API."""
 
-    min_replicas: Replicas = 1
     max_replicas: Replicas = 4
     max_ongoing_requests: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """Per replica. Most of them wait, for the database or for an agent."""

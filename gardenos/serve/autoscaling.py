@@ -94,9 +94,10 @@ class BacklogPolicy:
         current = ctx.target_num_replicas
         try:
             scale = self._scale(ctx, current)
+            self._say(scale, current)
         except Exception as error:  # noqa: BLE001 an error here would stop Serve's control loop
-            scale = Scale(current, f"cannot decide: {type(error).__name__}: {error}")
-        self._say(scale, current)
+            structlog.get_logger(__name__).debug("agents_undecided", error=str(error))
+            return current, {}
         return scale.n, {}
 
     def _scale(self, ctx: AutoscalingContext, current: int) -> Scale:

@@ -14,6 +14,7 @@ from ray.serve.handle import DeploymentHandle
 
 from gardenos.ai import agents
 from gardenos.core.config import Settings
+from gardenos.core.errors import GardenOSError
 from gardenos.observability import events
 from gardenos.orchestrator.actor import AIOrchestrator, PoolSpec
 from gardenos.orchestrator.dispatcher import Tempo
@@ -27,6 +28,22 @@ from gardenos.serve.process import RayMetrics, set_up
 _AGENT_CONNECTIONS = 4
 """Per agent replica; twenty of them must leave PostgreSQL's limit of connections some room."""
 _ORCHESTRATOR_CONNECTIONS = 6
+
+
+class DeadlineTooShort(GardenOSError):
+    """The agents' deadline is shorter than a request to the model may take. Raise `deadline_s`."""
+
+    code = "deadline-too-short"
+
+
+def refuse_short_deadline(agent_type: str, deadline_s: float, settings: Settings) -> None:
+    """Raise `DeadlineTooShort` where a run could be cut off while its model may still answer."""
+    if settings.llm_timeout_s >= deadline_s:
+        raise DeadlineTooShort(
+            f"Agents of type {agent_type} have {deadline_s:g} s for a task, and a request to the model "
+            f"may take {settings.llm_timeout_s:g} s. Raise `deadline_s` in serve_config.yaml, or lower "
+            "GARDENOS_LLM_TIMEOUT_S."
+        )
 
 
 class AgentReplica:
@@ -43,6 +60,7 @@ class AgentReplica:
         settings = Settings.load()
         if llm_provider is not None:
             settings = settings.model_copy(update={"llm_provider": llm_provider})
+        refuse_short_deadline(agent_type, deadline_s, settings)
         replica_id = serve.get_replica_context().replica_id.unique_id
         self._process = await set_up(
             f"gardenos-{agent_type}", settings=settings, pool_max=_AGENT_CONNECTIONS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -37,24 +37,23 @@ class RemoteOrchestrator:
 
     async def snapshot(self) -> Mapping[str, Any]:
         """See `OrchestratorClient`."""
-        return await self._answer(self._handle.snapshot.remote())
+        return await self._answer(self._handle.snapshot.remote)
 
     async def agents(self) -> Sequence[Mapping[str, Any]]:
         """See `OrchestratorClient`."""
-        return await self._answer(self._handle.agents.remote())
+        return await self._answer(self._handle.agents.remote)
 
     async def set_replicas(
         self, agent_type: str, replicas: int, *, set_by: Claims, ttl_s: float | None = None
     ) -> Mapping[str, Any]:
         """See `OrchestratorClient`."""
-        return await self._answer(
-            self._handle.set_replicas.remote(agent_type, replicas, set_by=set_by.sub, ttl_s=ttl_s)
-        )
+        ask = self._handle.set_replicas.remote
+        return await self._answer(ask, agent_type, replicas, set_by=set_by.sub, ttl_s=ttl_s)
 
-    async def _answer(self, response: Awaitable[Any]) -> Any:
+    async def _answer(self, ask: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
         try:
             async with asyncio.timeout(self._answer_within_s):
-                return await response
+                return await ask(*args, **named)
         except RayTaskError as error:
             # Ray's copy of an error is of a class of its own: the original says it better.
             if isinstance(error.cause, GardenOSError):

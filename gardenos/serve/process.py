@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +27,13 @@ class Process:
     settings: Settings
     database: PatientDatabase
     dsn: str
+    unsubscribe: Sequence[Callable[[], None]]
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back, and write down no more events."""
         await self.database.pool.close()
+        for forget in self.unsubscribe:
+            forget()
 
 
 async def set_up(name: str, *, settings: Settings | None = None, pool_max: int) -> Process:
@@ -40,13 +43,12 @@ async def set_up(name: str, *, settings: Settings | None = None, pool_max: int) 
     """
     settings = settings or Settings.load()
     logs.configure(settings.log_level)
-    for subscriber in (logs.log_event, metrics.count_event):
-        events.subscribe(subscriber)
     if settings.database_url is None:
         raise DatabaseUnset
     dsn = settings.database_url.get_secret_value()
     database = await PatientDatabase.open(dsn, max_size=pool_max, name=name)
-    return Process(settings, database, dsn)
+    subscribers = (logs.log_event, metrics.count_event)
+    return Process(settings, database, dsn, [events.subscribe(each) for each in subscribers])
 
 
 class RayMetrics:

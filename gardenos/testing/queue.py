@@ -49,7 +49,9 @@ class InMemoryQueue:
             agent_type=task.agent_type,
             awaited=task.awaited,
         )
-        self._rows[task_id] = _Row(leased, TaskState.QUEUED, task.run_at or self._clock.now())
+        now = self._clock.now()
+        run_at = max(task.run_at or now, now)
+        self._rows[task_id] = _Row(leased, TaskState.QUEUED, run_at)
         return task_id
 
     def state(self, task_id: TaskId) -> TaskState:

@@ -115,6 +115,12 @@ async def test_other_types_and_later_tasks_stay(bench: Bench) -> None:
     assert (depth["other"]["ready"], depth["echo"]["scheduled"]) == (1, 1)
 
 
+async def test_a_time_long_past_is_no_way_to_the_front(bench: Bench) -> None:
+    first = await bench.enqueue(NewTask("echo", {}))
+    second = await bench.enqueue(NewTask("echo", {}, run_at=datetime(2020, 1, 1, tzinfo=UTC)))
+    assert [task.id for task in await lease(bench)] == [first, second]
+
+
 async def test_order_is_by_priority_and_then_by_age(bench: Bench) -> None:
     made = [await bench.enqueue(NewTask("echo", {}, priority=p)) for p in (9, 1, 5, 1)]
     assert [task.id for task in await lease(bench)] == [made[1], made[3], made[2], made[0]]

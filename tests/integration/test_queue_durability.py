@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -185,6 +187,7 @@ async def test_a_key_used_again_gives_back_its_task_or_is_refused(
         ({"idempotency_key": ""}, "/idempotency_key"),
         ({"payload": {"big": "x" * 300_000}}, "/payload"),
         ({"payload": {"nul": "\x00"}}, "/payload"),
+        ({"payload": {"nul": "\\\x00"}}, "/payload"),
         ({"payload": {"nan": float("nan")}}, "/payload"),
     ],
 )
@@ -216,3 +219,51 @@ async def test_a_lease_given_back_unrun_counts_no_failure(db: Database, owner: C
     assert await queue.settle([settlement.handed_back(leased[0])]) == {task.id}
     assert (await read(db, owner, task.id)).attempt == 0
     assert len(await lease(queue)) == 1
+
+
+async def test_the_text_of_an_escape_is_no_nul(db: Database, owner: Claims) -> None:
+    payload = {"notes": "we write it \\u0000"}
+    (task,) = await enqueue(db, owner, work("a", payload=payload))
+    assert (await read(db, owner, task.id)).payload["notes"] == payload["notes"]
+
+
+async def test_a_date_long_past_does_not_push_in(db: Database, owner: Claims) -> None:
+    await enqueue(db, owner, work("first"))
+    await enqueue(db, owner, work("pushy", run_at=datetime(1, 1, 1, tzinfo=UTC)))
+    queue = PostgresQueue(db)
+    epoch = await queue.take_office("one", ttl_s=60)
+    assert epoch is not None
+    (leased,) = await queue.lease("scribe", limit=1, holder="one", epoch=epoch, lease_s=30)
+    assert leased.payload["name"] == "first"
+
+
+async def test_the_depth_is_known_without_a_look_at_what_has_ended(
+    db: Database, owner: Claims, admin: AdminConnection
+) -> None:
+    await admin.execute(
+        "INSERT INTO agent_tasks (agency_id, agent_type, state, fence, started_at, finished_at)"
+        " SELECT $1, 'scribe', 'succeeded', 1, now(), now() FROM generate_series(1, 20000)",
+        owner.agency_id,
+    )
+    await enqueue(db, owner, *(work(str(number)) for number in range(20)))
+    assert len(await lease(PostgresQueue(db))) == 20
+    await enqueue(db, owner, work("waits"), work("later", run_at=datetime(2027, 6, 1, tzinfo=UTC)))
+    await admin.execute("VACUUM ANALYZE agent_tasks")
+    plan = await admin.fetch(f"EXPLAIN {store.QUERIES['depth_by_type']}")
+    assert not [row[0] for row in plan if "Seq Scan" in row[0]]
+    (depth,) = (await PostgresQueue(db).depth()).values()
+    assert (depth["ready"], depth["scheduled"], depth["running"]) == (1, 1, 20)
+    assert depth["oldest_ready_s"] >= 0
+
+
+async def test_heartbeats_and_ends_of_the_same_tasks_do_not_wait_in_a_ring(
+    db: Database, owner: Claims
+) -> None:
+    queue, executor = PostgresQueue(db), Executor(db, Scribe())
+    for _ in range(5):
+        await enqueue(db, owner, *(work(str(number)) for number in range(50)))
+        leased = await lease(queue)
+        backwards = leased[::-1]
+        batch = asyncio.create_task(executor.run_batch(leased))
+        await asyncio.gather(*(queue.heartbeat(backwards, lease_s=30) for _ in range(3)))
+        assert (await batch).outcomes == {"done": 50}

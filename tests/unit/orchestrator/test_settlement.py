@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import inf
 from uuid import UUID
 
 import pytest
@@ -40,7 +41,9 @@ def test_the_delay_grows_with_the_failures() -> None:
     assert settled.delay_s == 3
 
 
-@pytest.mark.parametrize(("after_s", "delay_s"), [(0.0, 0), (30.0, 30), (-5.0, 0)])
+@pytest.mark.parametrize(
+    ("after_s", "delay_s"), [(0.0, 0), (30.0, 30), (-5.0, 0), (1e12, 86_400), (inf, 86_400)]
+)
 def test_a_retry_may_say_when(after_s: float, delay_s: float) -> None:
     assert settlement.settle(task(), Retry("later", after_s)).delay_s == delay_s
 
@@ -74,7 +77,7 @@ def test_a_lost_replica_costs_a_retry_and_a_batch_never_begun_does_not() -> None
 
 
 def test_an_error_fits_its_column() -> None:
-    settled = settlement.settle(task(), Fail("a\x00b" + "x" * 5000))
+    settled = settlement.settle(task(), Fail("a\x00b\ud800" + "x" * 5000))
     assert settled.error is not None
-    assert settled.error["detail"].startswith("abx")
+    assert settled.error["detail"].startswith("ab?x")
     assert len(settled.error["detail"]) < MAX_ERROR_CHARS
