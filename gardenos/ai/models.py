@@ -64,6 +64,7 @@ Priority: TypeAlias = Annotated[
 WaitSeconds: TypeAlias = Annotated[
     float,
     Field(
+        strict=True,
         ge=0,
         le=LONGEST_WAIT_S,
         allow_inf_nan=False,

@@ -18,10 +18,10 @@ from gardenos.orchestrator import store
 from gardenos.orchestrator.queue import PostgresQueue
 from gardenos.web import problems
 from gardenos.web.idempotency import IdempotencyKey
-from gardenos.web.params import StrictParams
+from gardenos.web.params import StrictRoute
 from gardenos.web.services import OrchestratorClient, Services, ServicesDep
 
-router = APIRouter(prefix="/ai", tags=["agents"], dependencies=[StrictParams])
+router = APIRouter(prefix="/ai", tags=["agents"], route_class=StrictRoute)
 HEADS = 10
 LONGEST_OVERRIDE_S = 31_536_000
 _OPERATORS_ONLY = frozenset({"host", "pid", "at"})
@@ -50,7 +50,8 @@ class Status(BaseModel):
 
     orchestrator: str = Field(description="`dispatching`, `standing-by` or `unavailable`.")
     doing: dict[str, str] = Field(
-        default_factory=dict[str, str], description="What each of its loops last said."
+        default_factory=dict[str, str],
+        description="What each of its loops last said; for operators, empty for others.",
     )
     agents: dict[str, PoolStatus]
 
@@ -84,7 +85,9 @@ class ScaleRequest(Strict):
     """The size to give a pool."""
 
     replicas: Annotated[int, Field(ge=0, le=1000, strict=True)]
-    ttl_s: Annotated[float, Field(ge=0, le=LONGEST_OVERRIDE_S, allow_inf_nan=False)] | None = Field(
+    ttl_s: (
+        Annotated[float, Field(strict=True, ge=0, le=LONGEST_OVERRIDE_S, allow_inf_nan=False)] | None
+    ) = Field(
         default=None,
         description="For how long; for good where absent. 0 hands the size back to the autoscaler.",
     )
@@ -155,7 +158,7 @@ async def read_status(services: ServicesDep, claims: ClaimsDep) -> Status:
     known: Mapping[str, Mapping[str, Any]] = snapshot["agents"]
     return Status(
         orchestrator="standing-by" if snapshot["epoch"] is None else "dispatching",
-        doing=snapshot["doing"],
+        doing=snapshot["doing"] if claims.operator else {},
         agents={
             name: PoolStatus.model_validate({**pool, "tasks": counts.get(name, {})})
             for name, pool in known.items()

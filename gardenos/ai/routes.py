@@ -37,13 +37,13 @@ from gardenos.orchestrator.task import NewTask, TaskState
 from gardenos.orchestrator.waiters import TaskWaiter
 from gardenos.web import idempotency, problems
 from gardenos.web.idempotency import IdempotencyKey
-from gardenos.web.params import StrictParams
+from gardenos.web.params import StrictRoute
 from gardenos.web.services import Services, ServicesDep
 
 WAITER = "waiter"
 """The key of the `TaskWaiter` among the services' extras."""
 
-router = APIRouter(prefix="/ai", tags=["ai"], dependencies=[StrictParams])
+router = APIRouter(prefix="/ai", tags=["ai"], route_class=StrictRoute)
 
 _LOCATION: dict[str, Any] = {
     "Location": {"description": "Where the task is.", "schema": {"type": "string"}}
@@ -250,7 +250,7 @@ async def list_tasks(
 ) -> Response:
     """List the agency's tasks, newest first."""
     scope = f"tasks:{claims.agency_id}:{query.state}:{query.agent_type}"
-    before = _task_id(services.cursors.open(scope, query.cursor)) if query.cursor else None
+    before = None if query.cursor is None else _task_id(services.cursors.open(scope, query.cursor))
     async with services.database.session(claims) as session:
         views = await store.list_tasks(
             session,

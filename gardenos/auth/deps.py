@@ -4,31 +4,40 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+from fastapi.security.utils import get_authorization_scheme_param
 
 from gardenos.core.claims import Claims
 from gardenos.core.errors import Unauthenticated
-from gardenos.web.services import ServicesDep
-
-_bearer = HTTPBearer(
-    auto_error=False,
-    bearerFormat="JWT",
-    description="An access token of the built-in sign-in, or of a GoTrue that this one trusts.",
-)
+from gardenos.web.services import get_services
 
 
-async def require_claims(
-    services: ServicesDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Claims:
-    """The claims of the request's access token.
+class BearerClaims(SecurityBase):
+    """The security scheme of the OpenAPI document, and what it stands for, in one dependency.
 
-    Raises `Unauthenticated` without one, `InvalidToken` and `AgencyMissing` for one that will not do.
+    Each dependency that FastAPI resolves costs a request as much as a look at its token.
     """
-    if credentials is None:
-        raise Unauthenticated
-    return await services.verifier.verify(credentials.credentials)
+
+    def __init__(self) -> None:
+        self.scheme_name = "HTTPBearer"
+        self.model = HTTPBearer(
+            bearerFormat="JWT",
+            description="An access token of the built-in sign-in, or of a GoTrue that this one trusts.",
+        )
+
+    async def __call__(self, request: Request) -> Claims:
+        """The claims of the request's access token.
+
+        Raises `Unauthenticated` without one, `InvalidToken` and `AgencyMissing` for one that will
+        not do.
+        """
+        scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated
+        services = await get_services(request)
+        return await services.verifier.verify(token)
 
 
-ClaimsDep = Annotated[Claims, Depends(require_claims)]
+ClaimsDep = Annotated[Claims, Depends(BearerClaims())]

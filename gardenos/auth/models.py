@@ -138,6 +138,12 @@ class Grant(BaseModel):
     user: User
 
 
+class Jwks(BaseModel):
+    """Public keys, as RFC 7517 has them."""
+
+    keys: list[dict[str, Any]]
+
+
 def access_claims(account: Account, session: SignInSession | None) -> Mapping[str, Any]:
     """What an access token says about its user, before the hook adds agency and role.
 

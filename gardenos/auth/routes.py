@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from gardenos.auth import errors, wire
 from gardenos.auth.accounts import Accounts, Bearer
 from gardenos.auth.grants import Device, Grants, Scope
-from gardenos.auth.models import Grant, User
+from gardenos.auth.models import Grant, Jwks, User
 from gardenos.auth.tokens import TokenIssuer, Verifier
 from gardenos.core.errors import DatabaseUnavailable, Forbidden, SigningKeysUnavailable
 from gardenos.web.services import ServicesDep
@@ -210,7 +210,7 @@ async def get_sign_in_settings(services: ServicesDep) -> dict[str, Any]:
     }
 
 
-@router.get("/.well-known/jwks.json")
+@router.get("/.well-known/jwks.json", response_model=Jwks)
 async def get_jwks(services: ServicesDep) -> Response:
     """The public keys that access tokens are verified with."""
     issuer: TokenIssuer = services.extras[ISSUER]

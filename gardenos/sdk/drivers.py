@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -115,14 +116,14 @@ class SyncDriver(Driver):
 
     def run(self, plan: Plan[T]) -> T:
         """The plan's result. Raises what the plan raises, and `Unreachable`."""
-        steps = iter(plan)
-        answer: httpx.Response | None = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                return end.value
-            answer = self._take(step)
+        with closing(iter(plan)) as steps:
+            answer: httpx.Response | None = None
+            while True:
+                try:
+                    step = steps.send(answer)
+                except StopIteration as end:
+                    return end.value
+                answer = self._take(step)
 
     def iterate(self, first: Call[Page[T]]) -> Iterator[T]:
         """The items of a list, page after page."""
@@ -161,14 +162,14 @@ class AsyncDriver(Driver):
 
     async def run(self, plan: Plan[T]) -> T:
         """The plan's result. Raises what the plan raises, and `Unreachable`."""
-        steps = iter(plan)
-        answer: httpx.Response | None = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                return end.value
-            answer = await self._take(step)
+        with closing(iter(plan)) as steps:
+            answer: httpx.Response | None = None
+            while True:
+                try:
+                    step = steps.send(answer)
+                except StopIteration as end:
+                    return end.value
+                answer = await self._take(step)
 
     async def iterate(self, first: Call[Page[T]]) -> AsyncIterator[T]:
         """The items of a list, page after page."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from datetime import datetime
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 from gardenos.sdk.bound import D, Namespace, endpoint, listing
-from gardenos.sdk.call import Call, given, model, nothing, post, segment
+from gardenos.sdk.call import Call, Step, after, given, model, nothing, post, segment
 from gardenos.sdk.results import Items, Lead, LeadStatus, Page, Scalar, Score, StoredFollowUp
 
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
 LeadRef: TypeAlias = Lead | UUID | str
 """A lead that is stored: read, or named by its id."""
 
@@ -49,6 +54,7 @@ class LeadFilter(TypedDict, total=False):
     sort: str
 
 
+_LARGEST_PAGE = 200
 _COMPARISONS = ("_gte", "_lte", "_lt")
 
 
@@ -74,6 +80,19 @@ def _parameters(which: LeadFilter) -> dict[str, Any]:
 
 def _json(fields: LeadFields) -> dict[str, Any]:
     return {name: str(v) if isinstance(v, UUID) else v for name, v in fields.items()}
+
+
+def _every(
+    path: str, reads: Callable[[httpx.Response], Page[T]]
+) -> Generator[Step, Any, tuple[T, ...]]:
+    """The steps that read a list to its end."""
+    found: tuple[T, ...] = ()
+    call: Call[Page[T]] | None = Call("GET", path, reads, params={"limit": _LARGEST_PAGE})
+    while call is not None:
+        page = yield from call
+        found += page.items
+        call = after(call, page)
+    return found
 
 
 class Leads(Namespace[D]):
@@ -135,11 +154,13 @@ class Leads(Namespace[D]):
         return post(_path(lead, "/restore"), model(Lead), idempotency_key=idempotency_key)
 
     @endpoint
-    def scores(self, lead: LeadRef) -> Call[Items[Score]]:
+    def scores(self, lead: LeadRef) -> Generator[Step, Any, Items[Score]]:
         """Every analysis of a lead, newest first."""
-        return Call("GET", _path(lead, "/scores"), model(Items[Score]))
+        found = yield from _every(_path(lead, "/scores"), model(Page[Score]))
+        return Items[Score](items=found)
 
     @endpoint
-    def follow_ups(self, lead: LeadRef) -> Call[Items[StoredFollowUp]]:
-        """The messages drafted for a lead, newest first."""
-        return Call("GET", _path(lead, "/follow-ups"), model(Items[StoredFollowUp]))
+    def follow_ups(self, lead: LeadRef) -> Generator[Step, Any, Items[StoredFollowUp]]:
+        """Every message drafted for a lead, newest first."""
+        found = yield from _every(_path(lead, "/follow-ups"), model(Page[StoredFollowUp]))
+        return Items[StoredFollowUp](items=found)

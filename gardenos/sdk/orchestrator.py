@@ -46,7 +46,9 @@ def _subject(lead: Mapping[str, Any] | LeadRef) -> dict[str, Any]:
 
 def _json(task: AgentTask) -> dict[str, Any]:
     unset = {"id"} | ({"run_at"} if task.run_at is None else set[str]())
-    return task.model_dump(mode="json", exclude=unset)
+    # The header's key is kept for a day, and in ASCII; this one as long as the task.
+    named = given(idempotency_key=task.id)
+    return task.model_dump(mode="json", exclude=unset) | named
 
 
 def _result(
@@ -159,23 +161,17 @@ class Orchestrator(Namespace[D]):
     @endpoint
     def submit(self, task: AgentTask) -> Call[Task]:
         """Enqueue work and come back at once; `client.tasks.wait` waits for its end."""
-        return post(
-            "/ai/tasks",
-            model(Task),
-            json=_json(task),
-            idempotency_key=task.id,
-        )
+        return post("/ai/tasks", model(Task), json=_json(task))
 
     @endpoint
     def submit_all(
         self, tasks: Sequence[AgentTask], *, idempotency_key: str | None = None
     ) -> Call[Items[Task]]:
         """Enqueue up to 1000 tasks, all or none."""
-        listed = [_json(task) | given(idempotency_key=task.id) for task in tasks]
         return post(
             "/ai/tasks",
             model(Items[Task]),
-            json={"tasks": listed},
+            json={"tasks": [_json(task) for task in tasks]},
             idempotency_key=idempotency_key,
         )
 

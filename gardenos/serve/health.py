@@ -23,10 +23,10 @@ from gardenos.core.errors import (
 from gardenos.db.readiness import require_schema
 from gardenos.observability import metrics
 from gardenos.web import problems
-from gardenos.web.params import StrictParams
+from gardenos.web.params import StrictRoute
 from gardenos.web.services import Services, ServicesDep
 
-router = APIRouter(tags=["health"], dependencies=[StrictParams])
+router = APIRouter(tags=["health"], route_class=StrictRoute)
 KEPT_S = 1.0
 """Anybody may ask whether we are ready: the database is asked once in this time."""
 _ERRORS = (InvalidRequest, UnknownParameter, GardenOSError)
@@ -45,12 +45,14 @@ class Readiness(BaseModel):
     checks: dict[str, str]
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", responses=problems.responses(*_ERRORS))
 async def read_health() -> Health:
     """Whether the process lives. Says nothing about the database."""
     return Health()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems.responses(*_ERRORS, Unavailable))
 async def read_readiness(request: Request, services: ServicesDep) -> Readiness:
     """Whether a request would be served: database, schema, orchestrator and agents."""

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gardenos.core.errors import BodyTooLarge
 from gardenos.web.problems import problem_response
 
+_DIGITS = 18
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -29,7 +30,8 @@ def _sentence(limit: int) -> str:
 def _announced(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else 0
+            # Python reads no number of thousands of digits; the first ones are large enough.
+            return int(value[:_DIGITS]) if value.isdigit() else 0
     return 0
 
 

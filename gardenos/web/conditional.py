@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Response
 
-from gardenos.core.errors import InvalidRequest, PreconditionFailed, PreconditionRequired
+from gardenos.core.errors import InvalidRequest
 
-_LIST = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
+_TAGS = r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*'
+_LIST = re.compile(_TAGS)
 # A proxy that compresses answers marks the tag weak; the version in it is as exact as before.
 _VERSION = re.compile(r'(?:W/)?"([^"]*)"')
 _LARGEST = 2**63 - 1
+# For readers of the document: a framework would refuse in words that say nothing of ETags.
+_DOCUMENTED: dict[str, Any] = {"pattern": rf"^(?:\s*\*\s*|{_TAGS})$"}
 
 IfMatch = Annotated[
+    str,
+    Header(
+        alias="If-Match",
+        description="The ETag of the record as you read it, or `*`.",
+        json_schema_extra=_DOCUMENTED,
+    ),
+]
+"""Where it is absent, `web.problems` answers `PreconditionRequired`."""
+OptionalIfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", description="The ETag of the record as you read it, or `*`."),
+    Header(
+        alias="If-Match",
+        description="The ETag of the record as you read it; without it any version will do.",
+        json_schema_extra=_DOCUMENTED,
+    ),
 ]
 IfNoneMatch = Annotated[
     str | None,
     Header(
-        alias="If-None-Match", description="ETags you hold; the answer is 304 if one is current."
+        alias="If-None-Match",
+        description="ETags you hold; the answer is 304 if one is current.",
+        json_schema_extra=_DOCUMENTED,
     ),
 ]
 
@@ -32,7 +50,7 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def versions(header: str) -> Sequence[int] | None:
+def versions(header: str, *, name: str = "If-Match") -> Sequence[int] | None:
     """The versions a precondition names, None for `*` (any). Raises `InvalidRequest`.
 
     A tag that is none of ours names no version: it matches nothing.
@@ -42,17 +60,10 @@ def versions(header: str) -> Sequence[int] | None:
     if not _LIST.fullmatch(header):
         raise InvalidRequest(
             'A precondition is a list of quoted ETags, such as "3", or *.',
-            errors=[{"pointer": "If-Match", "detail": "cannot be read as ETags"}],
+            errors=[{"pointer": name, "detail": "cannot be read as ETags"}],
         )
     found = [int(tag) for tag in _VERSION.findall(header) if tag.isascii() and tag.isdigit()]
     return [version for version in found if version <= _LARGEST]
-
-
-def required_versions(if_match: str | None) -> Sequence[int] | None:
-    """The versions of a mandatory If-Match. Raises `PreconditionRequired` where it is absent."""
-    if if_match is None:
-        raise PreconditionRequired
-    return versions(if_match)
 
 
 def optional_versions(if_match: str | None) -> Sequence[int] | None:
@@ -60,18 +71,11 @@ def optional_versions(if_match: str | None) -> Sequence[int] | None:
     return None if if_match is None else versions(if_match)
 
 
-def require_match(if_match: str | None, version: int) -> None:
-    """Raise `PreconditionRequired` without If-Match, `PreconditionFailed` where it is stale."""
-    wanted = required_versions(if_match)
-    if wanted is not None and version not in wanted:
-        raise PreconditionFailed
-
-
 def not_modified(if_none_match: str | None, version: int) -> Response | None:
     """The 304 answer where the reader already holds this version, else None."""
     if if_none_match is None:
         return None
-    wanted = versions(if_none_match)
+    wanted = versions(if_none_match, name="If-None-Match")
     if wanted is None or version in wanted:
         return Response(status_code=304, headers={"ETag": etag(version)})
     return None

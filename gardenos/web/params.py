@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastapi import Depends, Request
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 class _Declared:
     names: frozenset[str]
     repeatable: frozenset[str]
-
-
-_known: dict[int, tuple[APIRoute, _Declared]] = {}
-"""By the route's identity, for routes have no hash; holding the route keeps the identity its own."""
 
 
 def _repeats(annotation: Any) -> bool:
@@ -48,27 +45,14 @@ def _collect(dependant: Dependant, names: set[str], repeatable: set[str]) -> Non
         _collect(sub, names, repeatable)
 
 
-def _declared(route: APIRoute) -> _Declared:
-    known = _known.get(id(route))
-    if known is None:
-        names: set[str] = set()
-        repeatable: set[str] = set()
-        _collect(route.dependant, names, repeatable)
-        known = _known[id(route)] = route, _Declared(frozenset(names), frozenset(repeatable))
-    return known[1]
+def _declared(dependant: Dependant) -> _Declared:
+    names: set[str] = set()
+    repeatable: set[str] = set()
+    _collect(dependant, names, repeatable)
+    return _Declared(frozenset(names), frozenset(repeatable))
 
 
-async def refuse_unknown_parameters(request: Request) -> None:
-    """Raise `UnknownParameter` for a query parameter the route does not declare.
-
-    One that is declared once and sent twice is an `InvalidRequest`: half of it would be ignored.
-    """
-    if not request.scope["query_string"]:
-        return
-    route = request.scope.get("route")
-    if not isinstance(route, APIRoute):
-        return
-    declared = _declared(route)
+def _refuse_unknown(request: Request, declared: _Declared) -> None:
     sent = Counter(name for name, _ in request.query_params.multi_items())
     unknown = sorted(sent.keys() - declared.names)
     if unknown:
@@ -88,5 +72,22 @@ async def refuse_unknown_parameters(request: Request) -> None:
         )
 
 
-StrictParams = Depends(refuse_unknown_parameters)
-"""`APIRouter(dependencies=[StrictParams])` makes every route of a router strict."""
+class StrictRoute(APIRoute):
+    """A route that raises `UnknownParameter` for a query parameter it does not declare.
+
+    One that is declared once and sent twice is an `InvalidRequest`: half of it would be ignored.
+    `APIRouter(route_class=StrictRoute)` makes every route of a router strict.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See `APIRoute`."""
+        handle = super().get_route_handler()
+        declared = _declared(self.dependant)
+
+        async def strictly(request: Request) -> Response:
+            # Not a dependency: FastAPI would resolve it for every request, with or without a query.
+            if request.scope["query_string"]:
+                _refuse_unknown(request, declared)
+            return await handle(request)
+
+        return strictly

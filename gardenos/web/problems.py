@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from gardenos.core import errors
 from gardenos.core.errors import GardenOSError
@@ -45,9 +46,11 @@ _BUSY = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.QueryCanceledError,
+    asyncpg.InvalidCachedStatementError,
 )
 """What the database raises when it would work a moment later."""
 _log = structlog.get_logger(__name__)
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _BY_STATUS: Mapping[int, type[GardenOSError]] = {
     400: errors.InvalidRequest,
     401: errors.Unauthenticated,
@@ -136,7 +139,12 @@ def _detail(fault: Mapping[str, Any]) -> str:
 
 
 def from_validation(faults: Sequence[Mapping[str, Any]]) -> GardenOSError:
-    """Pydantic's faults as one error: 422 for the body, 400 for parameters and broken JSON."""
+    """Pydantic's faults as one error: 422 for the body, 400 for parameters and broken JSON.
+
+    A mandatory If-Match that is absent is 428, whatever else is wrong.
+    """
+    if any(f["type"] == "missing" and f["loc"] == ("header", "If-Match") for f in faults):
+        return errors.PreconditionRequired()
     listed = [{"pointer": _pointer(f["loc"]), "detail": _detail(f)} for f in faults[:_MAX_LISTED]]
     outside_body = any(f["loc"] and f["loc"][0] != "body" for f in faults)
     unreadable = any(f["type"] == "json_invalid" for f in faults)
@@ -173,7 +181,18 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         "status": error.status_code,
         "detail": f"{request.method} {request.url.path}: {error.detail}.",
     }
-    return ProblemResponse(body, error.status_code, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return ProblemResponse(body, error.status_code, headers=headers)
+
+
+def _allowed(request: Request) -> Iterator[str]:
+    """The methods of the path, over all its routes: Starlette names those of the first alone."""
+    for method in _METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method
 
 
 async def _on_busy(request: Request, error: Exception) -> JSONResponse:
@@ -218,6 +237,8 @@ def install(app: FastAPI) -> None:
 
 _UNTRUE = "HTTPValidationError"
 """FastAPI's description of 422 answers that `install` does not let it give."""
+_BODILESS = frozenset({"get", "head", "options"})
+"""The others may find the body too large, whether they read one or not."""
 
 
 def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
@@ -228,8 +249,26 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
     for path in document.get("paths", {}).values():
-        for operation in path.values():
-            answers = operation.get("responses", {}) if isinstance(operation, dict) else {}
-            if _UNTRUE in str(answers.get("422", "")):
-                del answers["422"]
+        for method, operation in path.items():
+            _complete(method, operation)
     return document
+
+
+def _complete(method: str, operation: dict[str, Any]) -> None:
+    """What every route has in common, and FastAPI does not know."""
+    answers = operation.setdefault("responses", {})
+    if _UNTRUE in str(answers.get("422", "")):
+        del answers["422"]
+    everywhere = [GardenOSError] if method in _BODILESS else [GardenOSError, errors.BodyTooLarge]
+    for status, answer in responses(*everywhere).items():
+        answers.setdefault(str(status), answer)
+    for parameter in operation.get("parameters", []):
+        parameter["schema"] = _without_null(parameter["schema"])
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    # FastAPI's optional parameters may be null, which nothing in a URL or a header can say.
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {name: value for name, value in schema.items() if name != "anyOf"} | kinds[0]

@@ -40,7 +40,7 @@ class OrchestratorClient(Protocol):
     async def set_replicas(
         self, agent_type: str, replicas: int, *, set_by: Claims, ttl_s: float | None = None
     ) -> Mapping[str, Any]:
-        """Override a pool's size. Raises `NotFound`, `InvalidRequest` outside its range."""
+        """Override a pool's size. Raises `NotFound`, `InvalidContent` outside its range."""
         ...
 
 

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 from pydantic_core import PydanticCustomError
 
 _NO_NUL: Final = "^[^\\u0000]*$"
+_NOT_BLANK: Final = "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$"
+_ADDRESS: Final = "^\\s*(?:[^@\\s\\u0000]+@[^@\\s\\u0000]+)?\\s*$"
 MAX_EXACT_INTEGER: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
 
@@ -43,6 +45,15 @@ def email_like(value: str) -> str:
     return value
 
 
+def _written_out(value: Any) -> Any:
+    # Pydantic reads numbers, also as text, as seconds since 1970; a document says nothing of that.
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return value
+    raise PydanticCustomError("moment", "is a number; write date, time and zone out")
+
+
 def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -59,8 +70,15 @@ Clean = Annotated[
 ]
 """Stripped text that PostgreSQL can hold; bound it with `Field(max_length=...)`."""
 
-Email = Annotated[Clean, AfterValidator(email_like), Field(max_length=320)]
-"""An address as people type them."""
+NotBlank = Annotated[Clean, Field(min_length=1), Field(json_schema_extra={"pattern": _NOT_BLANK})]
+"""Clean text that says something."""
+
+Email = Annotated[
+    Clean,
+    AfterValidator(email_like),
+    Field(max_length=320, json_schema_extra={"pattern": _ADDRESS}),
+]
+"""An address as people type them; the document's pattern allows for `blank_is_none`."""
 
 blank_is_none = BeforeValidator(_blank_is_none)
 """For optional text: a blank value means none."""
@@ -74,5 +92,5 @@ Number = (
 )
 """A finite number that survives JSON unchanged."""
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 """A time with its zone, as the same time in UTC."""

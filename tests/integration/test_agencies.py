@@ -66,6 +66,15 @@ async def test_a_name_that_will_not_do_is_refused(api: httpx.AsyncClient) -> Non
     ]:
         answer = await api.patch("/v1/agency", json=body, headers=ANY)
         assert answer.status_code == 422, body
+    for content, status in [
+        (b'{"name": "\\ud800"}', 422),
+        (b'{"name": "\xff"}', 400),
+        (b'{"name": "' + b"x" * 10_000_000 + b'"}', 413),
+    ]:
+        headers = ANY | {"Content-Type": "application/json"}
+        answer = await api.patch("/v1/agency", content=content, headers=headers)
+        assert answer.status_code == status, content[:50]
+        assert answer.headers["content-type"] == "application/problem+json"
     assert (await api.get("/v1/agency")).headers["etag"] == '"1"'
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -208,6 +209,60 @@ async def test_a_named_encoding_wins_over_the_guess(
     assert (await import_csv(content, encoding="klingon")).json()["errors"][0]["pointer"] == (
         "/encoding"
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        ("E-Mail;Ort\nö@example.com;Køln\n".encode("utf-8-sig"), "utf-8-sig"),
+        ("E-Mail;Ort\nö@example.com;Køln\n".encode("utf-16"), "utf-16"),
+        ("E-Mail;Ort\nö@example.com;Køln\n".encode("latin-1"), "cp1252"),
+    ],
+)
+async def test_neither_a_byte_order_mark_nor_latin_1_spoils_a_cell(
+    api: httpx.AsyncClient, import_csv: ImportCsv, content: bytes, encoding: str
+) -> None:
+    answer = await import_csv(content)
+    assert counts(answer) == (1, 1, 0, 0), answer.text
+    assert (answer.json()["encoding"], answer.json()["delimiter"]) == (encoding, ";")
+    columns = [(use["column"], use["read_as"]) for use in answer.json()["columns"]]
+    assert columns == [("E-Mail", "email"), ("Ort", "city")]
+    [lead] = await listed(api)
+    assert (lead["email"], lead["city"]) == ("ö@example.com", "Køln")
+
+
+async def test_a_cell_of_megabytes_costs_its_row_alone(
+    api: httpx.AsyncClient, import_csv: ImportCsv
+) -> None:
+    endless = "x" * 3_000_000
+    answer = await import_csv(
+        f'email,notes\na@example.com,{endless}\nb@example.com,"{endless}"\nc@example.com,ok\n'
+        f"d@example.com,{'y' * 200_000}\n"
+    )
+    assert counts(answer) == (4, 1, 0, 3)
+    assert [(e["row"], e["code"]) for e in answer.json()["errors"]] == [
+        (1, "row-too-long"),
+        (2, "row-too-long"),
+        (4, "cell-too-large"),
+    ]
+    assert len(answer.content) < 10_000
+    assert [lead["email"] for lead in await listed(api)] == ["c@example.com"]
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-32"])
+async def test_a_wide_encoding_is_read_with_a_byte_order_mark_and_without(
+    api: httpx.AsyncClient, import_csv: ImportCsv, name: str
+) -> None:
+    for order in ("", "-le", "-be"):
+        content = f"first name,city\nZoë{order},København\n".encode(name + order)
+        answer = await import_csv(content, encoding=name)
+        assert counts(answer) == (1, 1, 0, 0), answer.text
+        assert answer.json()["encoding"] == name + order
+    assert {lead["city"] for lead in await listed(api)} == {"København"}
+    for content in (b"first name\nZoe\n", b"first name\nZo", b"x"):
+        answer = await import_csv(content, encoding=name)
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"][0]["pointer"] == "/file"
 
 
 async def test_a_form_that_will_not_do_is_refused(api: httpx.AsyncClient) -> None:

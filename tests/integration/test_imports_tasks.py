@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gardenos.core.claims import UserRole
+from gardenos.core.config import Settings
 from gardenos.testing.postgres import make_member
 
 if TYPE_CHECKING:
@@ -138,6 +139,28 @@ async def test_the_same_import_twice_at_once_runs_once(
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert await rows(admin) == [1, 1200, 1200, 1]
+
+
+async def test_imports_that_wait_keep_nobody_else_waiting(
+    api: httpx.AsyncClient, admin: AdminConnection, import_csv: ImportCsv, owner: Claims
+) -> None:
+    key = f"gardenos.import:{owner.agency_id}"
+    await admin.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", key)
+    imports = [
+        asyncio.ensure_future(import_csv(f"email\np{n}@example.com\n"))
+        for n in range(2 * Settings().database_pool_max)
+    ]
+    async with asyncio.timeout(8):  # a lock is waited for ten seconds
+        while not await admin.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+        ):
+            await asyncio.wait(imports, timeout=0.01)
+        for _ in range(5):
+            assert (await api.get("/v1/leads")).status_code == 200
+        await admin.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", key)
+    answers = await asyncio.gather(*imports)
+    assert {answer.status_code for answer in answers} == {201}
+    assert sum(answer.json()["imported"] for answer in answers) == len(imports)
 
 
 async def test_a_refused_import_leaves_its_key_free(

@@ -53,6 +53,7 @@ BODIES = {
     "half an address": (body(email="@example.com"), 422),
     "an owner that is no id": (body(owner_id="me"), 422),
     "nested custom values": (body(custom={"a": {"b": 1}}), 422),
+    "null for the custom values": (body(custom=None), 422),
     "an empty custom key": (body(custom={" ": 1}), 422),
     "too many custom values": (body(custom={str(n): n for n in range(101)}), 422),
     "100,000 unknown fields": (body(**{f"f{n}": 1 for n in range(60_000)}), 422),
@@ -118,6 +119,8 @@ QUERIES = {
     "quality_score.lte=-1": 400,
     "created_at.gte=yesterday": 400,
     "created_at.gte=2026-01-01T00:00:00": 400,
+    "created_at.gte=1767225600": 400,
+    "created_at.lt=0.5": 400,
     "created_at.gte=0001-01-01T00:00:00%2B14:00": 400,
     "created_at.lt=9999-12-31T23:59:59-14:00": 400,
     "total=maybe": 400,
@@ -136,6 +139,15 @@ async def test_a_query_is_answered_or_refused(api: httpx.AsyncClient, query: str
     assert answer.status_code == QUERIES[query], answer.text
     if answer.status_code != 200:
         assert_problem(answer, 400)
+
+
+@pytest.mark.parametrize("listed", ["scores", "follow-ups"])
+async def test_a_list_of_a_lead_refuses_what_that_of_leads_does(
+    api: httpx.AsyncClient, listed: str
+) -> None:
+    lead = (await api.post("/v1/leads", json={})).json()
+    for query in ["limit=0", "limit=-1", "limit=201", f"limit={10**30}", "cursor=x", "sort=id"]:
+        assert_problem(await api.get(f"/v1/leads/{lead['id']}/{listed}?{query}"), 400)
 
 
 async def test_an_unknown_parameter_is_named_on_every_route(api: httpx.AsyncClient) -> None:

@@ -242,6 +242,65 @@ async def test_of_two_changes_made_for_one_version_one_is_taken(api: httpx.Async
     assert [answer.json() for answer in answers if answer.status_code == 200] == [kept]
 
 
+async def test_changes_of_different_fields_at_the_same_time_are_all_kept(
+    api: httpx.AsyncClient,
+) -> None:
+    lead = await make(api, custom={"a": 0})
+    path, match = f"/v1/leads/{lead['id']}", {"If-Match": "*"}
+    changes: list[dict[str, Any]] = [
+        *({name: name} for name in ("first_name", "last_name", "city", "company", "notes")),
+        *({"custom": {f"k{n}": n}} for n in range(5)),
+    ]
+    answers = await asyncio.gather(
+        *(api.patch(path, json=change, headers=match) for change in changes)
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    kept = (await api.get(path)).json()
+    assert kept["version"] == 1 + len(changes)
+    assert kept["custom"] == {"a": 0} | {f"k{n}": n for n in range(5)}
+    assert [kept[name] for change in changes[:5] for name in change] == [
+        name for change in changes[:5] for name in change
+    ]
+
+
+async def test_null_and_blank_empty_a_field_and_absent_ones_stay(
+    api: httpx.AsyncClient, owner: Claims
+) -> None:
+    texts = (
+        "external_id first_name last_name phone company job_title website city country source notes"
+    )
+    fields = dict.fromkeys(texts.split(), "x") | {
+        "email": "x@example.com",
+        "owner_id": str(owner.sub),
+    }
+    lead = await make(api, **fields, status="lost", custom={"a": 1, "b": 2})
+    path, match = f"/v1/leads/{lead['id']}", {"If-Match": "*"}
+    untouched = (await api.patch(path, json={}, headers=match)).json()
+    assert {name: untouched[name] for name in fields} == fields
+    for name in fields:
+        emptied = await api.patch(path, json={name: None}, headers=match)
+        assert emptied.json()[name] is None, name
+    left = (await api.get(path)).json()
+    assert {left[name] for name in fields} == {None}
+    assert (left["status"], left["custom"]) == ("lost", {"a": 1, "b": 2})
+    blank = await api.patch(path, json={"city": " \t"}, headers=match)
+    assert blank.json()["city"] is None
+
+
+async def test_a_lead_is_restored_beside_another_with_its_address(
+    api: httpx.AsyncClient,
+) -> None:
+    gone = await make(api, email="ada@example.com", external_id="x1")
+    path = f"/v1/leads/{gone['id']}"
+    await api.delete(path)
+    await make(api, email="Ada@example.com")
+    again = await api.post("/v1/leads", json={"external_id": "x1"})
+    assert again.status_code == 409
+    assert (await api.post(f"{path}/restore")).status_code == 200
+    found = (await api.get("/v1/leads", params={"email": "ada@EXAMPLE.com"})).json()["items"]
+    assert {lead["email"] for lead in found} == {"ada@example.com", "Ada@example.com"}
+
+
 async def test_custom_values_are_bounded_over_several_changes(api: httpx.AsyncClient) -> None:
     lead = await make(api, custom={f"a{n}": n for n in range(60)})
     path, match = f"/v1/leads/{lead['id']}", {"If-Match": "*"}

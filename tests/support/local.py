@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
+from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_delay, wait_fixed
 
 from gardenos.ai import agents
 from gardenos.ai.routes import WAITER
 from gardenos.auth.keys import new_signing_key
+from gardenos.auth.tokens import TokenIssuer
 from gardenos.core.claims import Claims
 from gardenos.core.config import Settings
 from gardenos.db.pool import open_database
+from gardenos.db.session import Database
 from gardenos.observability import events, metrics
 from gardenos.orchestrator.actor import AIOrchestrator, PoolSpec
 from gardenos.orchestrator.board import LocalBoard
@@ -29,6 +33,8 @@ from gardenos.serve.api import create_api
 from gardenos.serve.composition import compose
 
 POOL = PoolSpec(lowest=1, highest=3, concurrency=32)
+SOON_S = 15.0
+T = TypeVar("T")
 
 
 class NearbyOrchestrator:
@@ -63,8 +69,34 @@ def settings_for(dsn: str, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def local_installation(settings: Settings) -> AsyncGenerator[FastAPI]:
-    """The API with everything behind it at work, until the block ends."""
+async def _worker(
+    agent_type: str, settings: Settings, database: Database, board: LocalBoard
+) -> AsyncGenerator[Worker]:
+    agent = agents.create(agent_type, settings)
+    worker = Worker(
+        f"{agent_type}-1",
+        agent_type,
+        Executor(database, agent),
+        board,
+        about={"provider": agent.llm.provider, "model": agent.llm.model},
+        beat_s=0.1,
+    )
+    worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+        await agent.aclose()
+
+
+@asynccontextmanager
+async def local_installation(
+    settings: Settings, *, present: Sequence[str] = agents.AGENT_TYPES
+) -> AsyncGenerator[FastAPI]:
+    """The API with everything behind it at work, until the block ends.
+
+    `present` are the types of which there is an agent.
+    """
     assert settings.database_url is not None
     dsn = settings.database_url.get_secret_value()
     async with AsyncExitStack() as stack:
@@ -73,21 +105,9 @@ async def local_installation(settings: Settings) -> AsyncGenerator[FastAPI]:
         stack.push_async_callback(database.pool.close)
         board = LocalBoard()
         workers: dict[str, Worker] = {}
-        for agent_type in agents.AGENT_TYPES:
-            agent = agents.create(agent_type, settings)
-            about = {"provider": agent.llm.provider, "model": agent.llm.model}
-            worker = Worker(
-                f"{agent_type}-1",
-                agent_type,
-                Executor(database, agent),
-                board,
-                about=about,
-                beat_s=0.1,
-            )
-            worker.start()
-            stack.push_async_callback(agent.aclose)
-            stack.push_async_callback(worker.stop)
-            workers[agent_type] = worker
+        for agent_type in present:
+            at_work = _worker(agent_type, settings, database, board)
+            workers[agent_type] = await stack.enter_async_context(at_work)
 
         async def send(agent_type: str, tasks: Sequence[AgentTask]) -> BatchReport:
             return await workers[agent_type].run_batch(tasks)
@@ -114,3 +134,53 @@ async def local_installation(settings: Settings) -> AsyncGenerator[FastAPI]:
             extras={WAITER: waiter},
         )
         yield create_api(services)
+
+
+@asynccontextmanager
+async def signing_in(app: FastAPI) -> AsyncGenerator[Callable[[Claims], httpx.AsyncClient]]:
+    """Makes clients of `app` that send a token of its own issuer with the claims they are given."""
+    issuer: TokenIssuer = app.state.services.extras["issuer"]
+    async with AsyncExitStack() as stack:
+
+        def client(claims: Claims) -> httpx.AsyncClient:
+            said = {
+                "sub": str(claims.sub),
+                "role": "authenticated",
+                "agency_id": str(claims.agency_id),
+                "user_role": claims.user_role.value,
+                "operator": claims.operator,
+            }
+            made = client_of(app, issuer.issue(said, ttl_s=600).token)
+            stack.push_async_callback(made.aclose)
+            return made
+
+        yield client
+
+
+def client_of(app: FastAPI, token: str | None = None) -> httpx.AsyncClient:
+    """A client of `app`; an exception that reaches the server is a 500 to it, as it is outside."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+        base_url="http://gardenos.test",
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        timeout=SOON_S,
+    )
+
+
+async def eventually(ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
+    """What `ask` answered when it first held. Fails the test where that is not soon."""
+    seen: list[T] = []
+
+    async def look() -> T:
+        seen[:] = [await ask()]
+        return seen[0]
+
+    retrying = AsyncRetrying(
+        retry=retry_if_result(lambda answer: not holds(answer)),
+        stop=stop_after_delay(SOON_S),
+        wait=wait_fixed(0.05),
+    )
+    try:
+        return await retrying(look)
+    except RetryError:
+        raise AssertionError(f"Not within {SOON_S:g} s; last seen: {seen[0]!r}") from None

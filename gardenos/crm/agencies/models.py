@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from gardenos.core.ids import AgencyId
-from gardenos.web.text import Clean
+from gardenos.web.text import NotBlank
 
 
 class Agency(BaseModel):
@@ -28,4 +28,4 @@ class AgencyChanges(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[Clean, Field(min_length=1, max_length=200)]
+    name: Annotated[NotBlank, Field(max_length=200)]

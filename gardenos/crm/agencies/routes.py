@@ -12,10 +12,10 @@ from gardenos.crm.agencies import service
 from gardenos.crm.agencies.models import Agency, AgencyChanges
 from gardenos.web import conditional, problems
 from gardenos.web.conditional import IfMatch, IfNoneMatch
-from gardenos.web.params import StrictParams
+from gardenos.web.params import StrictRoute
 from gardenos.web.services import ServicesDep
 
-router = APIRouter(prefix="/v1/agency", tags=["agency"], dependencies=[StrictParams])
+router = APIRouter(prefix="/v1/agency", tags=["agency"], route_class=StrictRoute)
 
 _ETAG: dict[str, Any] = {
     "ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}
@@ -51,10 +51,10 @@ async def get_agency(
     | {200: {"headers": _ETAG}},
 )
 async def change_agency(
-    changes: AgencyChanges, services: ServicesDep, claims: ClaimsDep, if_match: IfMatch = None
+    changes: AgencyChanges, services: ServicesDep, claims: ClaimsDep, if_match: IfMatch
 ) -> Response:
     """Rename your agency, as an owner or admin."""
     claims.require_admin()
-    versions = conditional.required_versions(if_match)
+    versions = conditional.versions(if_match)
     async with services.database.session(claims) as session:
         return _record(await service.change(session, changes, versions))

@@ -8,12 +8,11 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from gardenos.core.ids import FollowUpId, ImportId, LeadId, TaskId
 from gardenos.core.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from gardenos.web.text import Clean, Email, Moment, Number, blank_is_none
+from gardenos.web.text import Clean, Email, Moment, NotBlank, Number, blank_is_none
 
 
 class LeadStatus(StrEnum):
@@ -53,7 +52,7 @@ Text500: TypeAlias = Annotated[Annotated[Clean, Field(max_length=500)] | None, b
 Text20000: TypeAlias = Annotated[Annotated[Clean, Field(max_length=20_000)] | None, blank_is_none]
 OptionalEmail: TypeAlias = Annotated[Email | None, blank_is_none]
 
-CustomKey: TypeAlias = Annotated[Clean, Field(min_length=1, max_length=MAX_CUSTOM_KEY_CHARS)]
+CustomKey: TypeAlias = Annotated[NotBlank, Field(max_length=MAX_CUSTOM_KEY_CHARS)]
 CustomValue: TypeAlias = (
     StrictBool | Number | Annotated[Clean, Field(max_length=MAX_CUSTOM_TEXT_CHARS)] | None
 )
@@ -158,15 +157,7 @@ class LeadSort(StrEnum):
     SCORE_DESC = "-quality_score"
 
 
-def _not_blank(value: str) -> str:
-    if not value:
-        raise PydanticCustomError("blank", "is blank")
-    return value
-
-
-Filter: TypeAlias = Annotated[
-    Clean, Field(min_length=1, max_length=320), AfterValidator(_not_blank)
-]
+Filter: TypeAlias = Annotated[NotBlank, Field(max_length=320)]
 
 
 class PageQuery(BaseModel):

@@ -29,12 +29,12 @@ from gardenos.crm.leads.models import (
     PageQuery,
 )
 from gardenos.web import conditional, idempotency, problems
-from gardenos.web.conditional import IfMatch, IfNoneMatch
+from gardenos.web.conditional import IfMatch, IfNoneMatch, OptionalIfMatch
 from gardenos.web.idempotency import IdempotencyKey
-from gardenos.web.params import StrictParams
+from gardenos.web.params import StrictRoute
 from gardenos.web.services import ServicesDep
 
-router = APIRouter(prefix="/v1/leads", tags=["leads"], dependencies=[StrictParams])
+router = APIRouter(prefix="/v1/leads", tags=["leads"], route_class=StrictRoute)
 
 _ETAG: dict[str, Any] = {
     "ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}
@@ -142,10 +142,10 @@ async def change_lead(
     changes: LeadChanges,
     services: ServicesDep,
     claims: ClaimsDep,
-    if_match: IfMatch = None,
+    if_match: IfMatch,
 ) -> Response:
     """Change a lead: fields sent replace the stored ones, null empties them (a JSON merge patch)."""
-    versions = conditional.required_versions(if_match)
+    versions = conditional.versions(if_match)
     async with services.database.session(claims) as session:
         return _record(await service.change(session, lead_id, changes, versions))
 
@@ -157,7 +157,7 @@ async def change_lead(
     responses=problems.responses(*problems.COMMON, NotFound, PreconditionFailed),
 )
 async def delete_lead(
-    lead_id: LeadId, services: ServicesDep, claims: ClaimsDep, if_match: IfMatch = None
+    lead_id: LeadId, services: ServicesDep, claims: ClaimsDep, if_match: OptionalIfMatch = None
 ) -> Response:
     """Mark a lead deleted; `restore` brings it back."""
     versions = conditional.optional_versions(if_match)

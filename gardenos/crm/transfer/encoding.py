@@ -20,6 +20,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_MARKED: Final = frozenset({"utf-16", "utf-32"})
 _GUESSABLE: Final = [
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256"),
     *("gb18030", "big5", "shift_jis", "euc_kr"),
@@ -78,6 +79,22 @@ def named(name: str) -> Encoding:
 def _encoding(name: str) -> Encoding:
     wide = name.startswith(("utf-16", "utf-32")) or name in _MULTIBYTE
     return Encoding(name, "replace" if wide else _STRAY_HANDLER)
+
+
+def as_in(file: BinaryIO, known: Encoding) -> Encoding:
+    """The encoding a sender named, as this file has it; the file is rewound.
+
+    Of UTF-16 and UTF-32 the byte order mark tells which bytes come first. Python reads neither
+    without one; then it is the order in which a header that begins in ASCII has its zeros.
+    """
+    marks = tuple(mark for mark, name in _BOMS if name == known.name)
+    file.seek(0)
+    head = file.read(4)
+    file.seek(0)
+    if known.name not in _MARKED or head.startswith(marks):
+        return known
+    order = "be" if head.startswith(b"\0") else "le"
+    return _encoding(f"{known.name}-{order}")
 
 
 def detect(file: BinaryIO) -> Encoding:

@@ -16,15 +16,25 @@ from gardenos.crm.transfer.models import ImportCounts, ImportReport
 from gardenos.crm.transfer.service import Upload
 from gardenos.web import idempotency, problems
 from gardenos.web.idempotency import IdempotencyKey
-from gardenos.web.params import StrictParams
-from gardenos.web.services import ServicesDep
+from gardenos.web.params import StrictRoute
+from gardenos.web.services import Services, ServicesDep
 
 PATH = "/v1/imports"
-router = APIRouter(prefix=PATH, tags=["imports"], dependencies=[StrictParams])
+router = APIRouter(prefix=PATH, tags=["imports"], route_class=StrictRoute)
 
 _LOCATION: dict[str, Any] = {
     "Location": {"description": "Where the counts are kept.", "schema": {"type": "string"}}
 }
+
+
+def _turns(request: Request, services: Services) -> asyncio.Semaphore:
+    """Half of the pool's connections are for imports: each keeps one until its file is read."""
+    state = request.app.state
+    turns: asyncio.Semaphore | None = getattr(state, "import_turns", None)
+    if turns is None:
+        most = max(1, services.settings.database_pool_max // 2)
+        turns = state.import_turns = asyncio.Semaphore(most)
+    return turns
 
 
 async def _fingerprint(request: Request, upload: Upload) -> bytes:
@@ -58,7 +68,7 @@ async def import_leads(
     try:
         upload = to_upload(form)
         seen = await _fingerprint(request, upload) if key else b""
-        async with services.database.session(claims) as session:
+        async with _turns(request, services), services.database.session(claims) as session:
 
             async def effect() -> Response:
                 report = await service.run(session, upload)

@@ -90,8 +90,7 @@ def open_table(file: BinaryIO, mapping: Mapping | None, known: Encoding | None) 
     Raises `InvalidContent` for a file that is empty, has no rows, or whose columns are unclear.
     """
     _refuse_other_kinds(file)
-    found = known or encoding.detect(file)
-    file.seek(0)
+    found = encoding.as_in(file, known) if known else encoding.detect(file)
     text = io.TextIOWrapper(file, encoding=found.name, errors=found.errors, newline="")
     try:
         return _open(text, found, mapping)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_type
 
 import httpx
+import psutil
 import pytest
 from pydantic import ValidationError
 
@@ -20,6 +21,7 @@ from gardenos.sdk import (
     Scaling,
     TaskFailed,
     TaskUnfinished,
+    Unreachable,
 )
 from gardenos.testing import samples
 
@@ -164,15 +166,18 @@ def test_an_agent_that_gave_up_says_why(wire: Wire, garden: GardenOS, state: str
 
 def test_a_task_of_the_brief_is_submitted_under_its_name(wire: Wire, garden: GardenOS) -> None:
     task = AgentTask(
-        id="analysis-abc123",
+        id="größe-abc123",
         priority=1,
         payload={"lead_data": {"first_name": "John", "phone": None}},
         max_retries=3,
     )
-    wire.will(httpx.Response(202, json=samples.task()))
+    wire.will(*[httpx.Response(202, json=samples.task()) for _ in range(2)])
     assert garden.orchestrator.submit(task).state == "queued"
-    assert wire.asked[0].headers["Idempotency-Key"] == "analysis-abc123"
+    garden.orchestrator.submit(AgentTask(payload={}))
+    assert "idempotency_key" not in body(wire.asked[1])
+    assert len({request.headers["Idempotency-Key"] for request in wire.asked}) == 2
     assert body(wire.asked[0]) == {
+        "idempotency_key": "größe-abc123",
         "agent_type": "lead_analysis",
         "priority": 1,
         "payload": {"lead_data": {"first_name": "John", "phone": None}},
@@ -262,6 +267,29 @@ def test_a_lead_is_deleted_and_restored(wire: Wire, garden: GardenOS) -> None:
     ]
 
 
+def test_what_agents_made_of_a_lead_is_read_to_the_end(wire: Wire, garden: GardenOS) -> None:
+    score = {
+        "quality_score": 1,
+        "conversion_probability": 0.5,
+        "provider": "rules",
+        "model": "rules-1",
+        "task_id": str(samples.TASK_ID),
+        "created_at": "2026-01-01T00:00:00Z",
+    }
+    wire.will(
+        httpx.Response(200, json={"items": [score] * 2, "next_cursor": "after-2"}),
+        httpx.Response(200, json={"items": [score], "next_cursor": None}),
+        httpx.Response(200, json={"items": [], "next_cursor": None}),
+    )
+    assert len(garden.leads.scores(samples.LEAD_ID).items) == 3
+    assert garden.leads.follow_ups(samples.LEAD_ID).items == ()
+    assert [dict(request.url.params) for request in wire.asked] == [
+        {"limit": "200"},
+        {"limit": "200", "cursor": "after-2"},
+        {"limit": "200"},
+    ]
+
+
 def test_an_odd_id_stays_one_segment_of_the_path(wire: Wire, garden: GardenOS) -> None:
     wire.will(httpx.Response(200, json={"served": 7}), httpx.Response(404))
     assert garden.orchestrator.metrics("lead_analysis#a/b?c")["served"] == 7
@@ -293,6 +321,18 @@ async def test_a_file_is_sent_whole_even_the_second_time(
     assert b'filename="leads.csv"' in sent
     assert b'name="score"\r\n\r\ntrue' in sent
     assert b'{"fields": {"first_name": "name"}}' in sent
+
+
+def test_a_file_is_closed_where_it_could_not_be_sent(
+    wire: Wire, garden: GardenOS, tmp_path: Path
+) -> None:
+    path = tmp_path / "leads.csv"
+    path.write_bytes(b"email\na@example.com\n")
+    wire.will(httpx.ReadTimeout("timed out"))
+    with pytest.raises(Unreachable) as caught:
+        garden.imports.create(path)
+    assert caught.value.__traceback__ is not None  # which keeps every frame alive
+    assert str(path) not in [file.path for file in psutil.Process().open_files()]
 
 
 def test_a_result_reads_like_a_dict_and_cannot_be_changed() -> None:

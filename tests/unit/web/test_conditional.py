@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gardenos.core.errors import InvalidRequest, PreconditionFailed, PreconditionRequired
+from gardenos.core.errors import InvalidRequest
 from gardenos.web import conditional
 
 
@@ -27,26 +27,18 @@ def test_what_is_no_list_of_tags_is_refused(header: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         conditional.versions(header)
     assert caught.value.errors[0]["pointer"] == "If-Match"
+    with pytest.raises(InvalidRequest) as caught:
+        conditional.not_modified(header, 3)
+    assert caught.value.errors[0]["pointer"] == "If-None-Match"
 
 
 def test_a_tag_names_the_version_it_was_made_from() -> None:
     assert conditional.versions(conditional.etag(17)) == [17]
 
 
-def test_only_a_mandatory_precondition_may_not_be_absent() -> None:
+def test_without_a_precondition_any_version_will_do() -> None:
     assert conditional.optional_versions(None) is None
-    assert conditional.optional_versions('"1"') == conditional.required_versions('"1"') == [1]
-    with pytest.raises(PreconditionRequired):
-        conditional.required_versions(None)
-
-
-def test_a_match_is_required_of_the_current_version() -> None:
-    conditional.require_match('"2", "3"', 3)
-    conditional.require_match("*", 3)
-    with pytest.raises(PreconditionFailed):
-        conditional.require_match('"2"', 3)
-    with pytest.raises(PreconditionRequired):
-        conditional.require_match(None, 3)
+    assert conditional.optional_versions('"1"') == [1]
 
 
 @pytest.mark.parametrize(

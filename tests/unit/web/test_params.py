@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query
 from pydantic import BaseModel, Field
 
 from gardenos.web import problems
-from gardenos.web.params import StrictParams
+from gardenos.web.params import StrictRoute
 
 
 class Search(BaseModel):
@@ -26,7 +26,7 @@ async def language(lang: str = "en") -> str:
 
 @pytest.fixture
 def app() -> FastAPI:
-    router = APIRouter(dependencies=[StrictParams])
+    router = APIRouter(route_class=StrictRoute)
 
     @router.get("/search/{kind}")
     async def search(

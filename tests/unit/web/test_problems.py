@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import asyncpg
 import httpx
 import pytest
-from fastapi import Body, FastAPI, Query
+from fastapi import APIRouter, Body, FastAPI, Query
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from gardenos.core import errors
 from gardenos.core.errors import GardenOSError
 from gardenos.web import problems
+from gardenos.web.conditional import IfMatch
 from gardenos.web.text import Clean
 
 
@@ -47,6 +49,16 @@ def failing(error: Callable[[], Exception]) -> FastAPI:
     @app.post("/names")
     async def name(_named: Named) -> None: ...
 
+    more = APIRouter()
+
+    @more.put("/names")
+    async def rename(_named: Named, _if_match: IfMatch) -> None: ...
+
+    @more.get("/names")
+    async def names(like: Annotated[str | None, Query(max_length=5)] = None) -> str | None:
+        return like
+
+    app.include_router(more)
     return app
 
 
@@ -129,6 +141,24 @@ async def test_a_framework_error_without_one_keeps_its_status_and_headers() -> N
     assert found.json()["detail"] == "DELETE /fail: Method Not Allowed."
 
 
+async def test_the_methods_of_a_path_are_those_of_all_its_routes() -> None:
+    app = failing(RuntimeError)
+    found = await answer(app, "DELETE", "/names")
+    assert (found.status_code, found.headers["allow"]) == (405, "GET, POST, PUT")
+    options = await answer(app, "OPTIONS", "/names")
+    assert (options.status_code, options.headers["allow"]) == (405, "GET, POST, PUT")
+
+
+async def test_an_absent_precondition_is_428_whatever_else_is_wrong() -> None:
+    app = failing(RuntimeError)
+    for sent in ({"name": "Ada"}, {"name": 7}):
+        found = await answer(app, "PUT", "/names", json=sent)
+        assert found.status_code == 428
+        assert found.json()["type"] == "urn:gardenos:problem:precondition-required"
+    met = await answer(app, "PUT", "/names", json={"name": "Ada"}, headers={"If-Match": "*"})
+    assert met.status_code == 200
+
+
 async def test_a_faulty_body_is_422_and_a_faulty_parameter_400() -> None:
     app = failing(RuntimeError)
     body = await answer(app, "POST", "/orders", json={"lines": {"a/b~c": "x", "d": "y"}})
@@ -192,6 +222,22 @@ def test_the_document_names_every_error_and_describes_no_other() -> None:
     assert {"Problem", "FieldProblem"} <= set(document["components"]["schemas"])
     assert "HTTPValidationError" not in json.dumps(document)
     assert "422" not in document["paths"]["/orders"]["post"]["responses"]
+
+
+def test_the_document_says_of_every_route_what_all_have_in_common() -> None:
+    paths = failing(RuntimeError).openapi()["paths"]
+    assert {"500"} <= set(paths["/names"]["get"]["responses"])
+    assert "413" not in paths["/names"]["get"]["responses"]
+    assert {"413", "500"} <= set(paths["/names"]["post"]["responses"])
+    [like] = paths["/names"]["get"]["parameters"]
+    assert (like["schema"]["type"], like["schema"]["maxLength"]) == ("string", 5)
+    assert "anyOf" not in like["schema"]
+    [if_match] = paths["/names"]["put"]["parameters"]
+    assert if_match["required"]
+    for tags in ("*", '"3"', ' W/"3", "4" '):
+        assert re.search(if_match["schema"]["pattern"], tags)
+    for none in ("", "3", '"1" "2"'):
+        assert not re.search(if_match["schema"]["pattern"], none)
 
 
 def test_asking_for_the_document_twice_gives_the_same() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from gardenos.web.text import (
     Clean,
     Email,
     Moment,
+    NotBlank,
     Number,
     blank_is_none,
     storable,
@@ -89,6 +91,19 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     assert codes(EMAIL, address) == ["email"]
 
 
+def test_the_document_describes_what_an_address_and_a_text_that_says_something_are() -> None:
+    address = EMAIL.json_schema()["pattern"]
+    assert re.search(address, " Ada@Example.com ")
+    assert re.search(address, "")  # where blank is none
+    assert not re.search(address, "a b@example.com")
+    assert not re.search(address, "a@b@c")
+    something = TypeAdapter[str](NotBlank).json_schema()
+    assert something["minLength"] == 1
+    assert re.search(something["pattern"], " x ")
+    assert not re.search(something["pattern"], " \n")
+    assert not re.search(something["pattern"], "a\0b")
+
+
 def test_an_address_is_bounded() -> None:
     assert codes(EMAIL, "a" * 310 + "@example.com") == ["too_long"]
 
@@ -124,7 +139,13 @@ def test_a_moment_is_told_in_utc() -> None:
         "0001-01-01T00:00:00+14:00",
         "9999-12-31T23:59:59-14:00",
         1e30,
+        "0.5",
+        "1767225600",
+        1767225600,
+        True,
     ],
 )
-def test_a_moment_without_a_zone_or_outside_the_calendar_is_refused(moment: object) -> None:
+def test_a_moment_that_is_not_written_out_with_its_zone_or_outside_the_calendar_is_refused(
+    moment: object,
+) -> None:
     assert codes(MOMENT, moment)
