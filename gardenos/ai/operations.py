@@ -86,7 +86,8 @@ class ScaleRequest(Strict):
 
     replicas: Annotated[int, Field(ge=0, le=1000, strict=True)]
     ttl_s: (
-        Annotated[float, Field(strict=True, ge=0, le=LONGEST_OVERRIDE_S, allow_inf_nan=False)] | None
+        Annotated[float, Field(strict=True, ge=0, le=LONGEST_OVERRIDE_S, allow_inf_nan=False)]
+        | None
     ) = Field(
         default=None,
         description="For how long; for good where absent. 0 hands the size back to the autoscaler.",

@@ -15,6 +15,14 @@ from gardenos.db.session import Database, Role
 _ADDRESS = TypeAdapter[str](Address)
 
 
+def address(email: str) -> str:
+    """The e-mail as accounts have it. Raises `InvalidRequest` for what is no address."""
+    try:
+        return _ADDRESS.validate_python(email)
+    except ValidationError as error:
+        raise InvalidRequest(f"{email[:200]!r} {error.errors()[0]['msg']}.") from None
+
+
 async def ensure_operator(
     database: Database, email: str, password: str, *, audience: str = "authenticated"
 ) -> str | None:
@@ -24,10 +32,7 @@ async def ensure_operator(
     `Conflict` where it is that of an account already: whoever signed up with it must not come to
     run the installation.
     """
-    try:
-        address = _ADDRESS.validate_python(email)
-    except ValidationError as error:
-        raise InvalidRequest(f"{email[:200]!r} {error.errors()[0]['msg']}.") from None
+    wished = address(email)
     async with database.system(Role.AUTH) as session:
         if await store.find_operator(session):
             return None
@@ -38,19 +43,19 @@ async def ensure_operator(
             return None
         made = await store.create_user(
             session,
-            address,
+            wished,
             encrypted,
             audience=audience,
             data={},
-            agency=address,
+            agency=wished,
             operator=True,
         )
         if made is None:
             raise Conflict(
-                f"There is an account for {address} already, and it is not an operator's. "
+                f"There is an account for {wished} already, and it is not an operator's. "
                 "Name another e-mail for the operator."
             )
-        return address
+        return wished
 
 
 async def issue_access_token(

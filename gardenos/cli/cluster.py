@@ -195,9 +195,7 @@ def wait_until_ready(home: Home, settings: Settings, say: Say) -> None:
 def why_not_ready(settings: Settings) -> str | None:
     """What /readyz complains of; None where everything is ready."""
     try:
-        answer = httpx.get(
-            f"http://127.0.0.1:{settings.http_port}/readyz", timeout=5, trust_env=False
-        )
+        answer = _ask_api(settings, "/readyz")
     except httpx.TransportError as error:
         return str(error) or type(error).__name__
     if answer.is_success:
@@ -206,6 +204,20 @@ def why_not_ready(settings: Settings) -> str | None:
         return str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):
         return f"{answer.status_code} {answer.reason_phrase}"
+
+
+def answers(settings: Settings) -> bool:
+    """Whether anything answers on the API's port, and be it that nothing is ready."""
+    try:
+        _ask_api(settings, "/healthz")
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def _ask_api(settings: Settings, path: str) -> httpx.Response:
+    url = f"http://127.0.0.1:{settings.http_port}{path}"
+    return httpx.get(url, timeout=5, trust_env=False)
 
 
 def client(home: Home, settings: Settings) -> httpx.Client:

@@ -121,6 +121,17 @@ async def _exists(dsn: str) -> bool:
     return True
 
 
+def require(chosen: Plan) -> None:
+    """Raise `CommandFailed` unless the server answers and lets the logins in, as far as it can be known.
+
+    A database that `up` has yet to make does not count against it.
+    """
+    if chosen.admin_dsn is None:
+        asyncio.run(check_login(chosen.app_dsn))
+    else:
+        asyncio.run(_exists(chosen.admin_dsn))
+
+
 async def check_login(dsn: str) -> None:
     """Raise unless the app's login works and is one that row-level security binds."""
     from gardenos.db.pool import open_database
@@ -174,18 +185,34 @@ def refused(dsn: str, error: BaseException) -> CommandFailed:
 
 
 def address(dsn: str) -> str:
-    """Server and database of a connection string, fit to be shown."""
-    parts = urlsplit(dsn)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "an unnamed server"
+    """Server and database of a connection string, fit to be shown whatever its password looks like."""
+    behind_login = dsn.rpartition("@")[2] if "@" in dsn else dsn.partition("://")[2]
+    return behind_login.partition("?")[0] or "an unnamed server"
 
 
 def _checked(dsn: str, name: str) -> str:
-    if urlsplit(dsn).scheme not in ("postgresql", "postgres"):
+    # What is wrong is not told in the parser's words: they quote, and it may be the password.
+    if dsn.partition("://")[0] not in ("postgresql", "postgres"):
+        raise CommandFailed(f"{name} is not a PostgreSQL URL.", todo=_WRITE_IT)
+    if not _is_readable(dsn):
         raise CommandFailed(
-            f"{name} is not a PostgreSQL URL.",
-            todo=_WRITE_IT,
+            f"{name} cannot be taken apart into user, password, host and database.",
+            todo=f"{_WRITE_IT} In user and password, characters such as / ? # @ : need encoding: "
+            "%2F %3F %23 %40 %3A.",
         )
     return dsn
+
+
+def _is_readable(dsn: str) -> bool:
+    """Whether the parts are where they seem to be: an unencoded / ? or # ends the server's part."""
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:
+        return False
+    login, at, server = parts.netloc.rpartition("@")
+    # Without a login, what stands where a port should may be a password.
+    port = server.partition(":")[2]
+    return "@" not in "".join((login, *parts[2:])) and bool(at or not port or port.isdecimal())
 
 
 def _login_of(dsn: str) -> tuple[str, str]:

@@ -9,19 +9,18 @@ from pathlib import Path
 import httpx
 from rich.markup import escape
 from rich.panel import Panel
-from rich.table import Table
 
 from gardenos.cli import leads
 from gardenos.cli.cluster import ROOT
 from gardenos.cli.home import Home, write_private
-from gardenos.cli.screen import console
+from gardenos.cli.screen import console, table
 from gardenos.core.errors import NotFound
 from gardenos.sdk import FollowUp, GardenOS, Lead, StoredFollowUp
 from gardenos.sdk.call import Call, nothing
 
 LEADS = ROOT / "examples" / "leads.csv"
 _BEST = 10
-_CONTEXT = "Your enquiry"
+_CONTEXT = "How we could help you win more customers"
 _AGENCY = "Demo Agency"
 _AGENCY_PATH = "/v1/agency"
 
@@ -44,26 +43,17 @@ def run(home: Home, client: GardenOS) -> None:
 
 
 def _show_best(client: GardenOS, best: list[Lead]) -> None:
-    table = Table(title="The ten best leads", title_justify="left")
-    table.add_column("Score", justify="right", style="bold")
-    table.add_column("Probability", justify="right")
-    table.add_column("Lead", overflow="fold")
-    table.add_column("Company", overflow="fold")
-    table.add_column("Main reason", overflow="fold")
+    shown = table(*leads.score_columns(), "Lead", "Main reason", title="The ten best leads")
     for lead in best:
-        table.add_row(
-            str(lead.quality_score),
-            leads.percent(lead.conversion_probability),
-            escape(leads.name_of(lead)),
-            escape(lead.company or ""),
-            escape(_main_reason(client, lead)),
-        )
-    console.print(table)
+        reason = escape(_main_reason(client, lead))
+        shown.add_row(*leads.score_of(lead), leads.card(lead), reason)
+    console.print(shown)
 
 
 def _main_reason(client: GardenOS, lead: Lead) -> str:
+    """What speaks for the lead most, in words; empty where nothing does."""
     scores = client.leads.scores(lead).items
-    reasons = scores[0].reasons if scores else ()
+    reasons = [r for r in scores[0].reasons if r.contribution > 0] if scores else []
     return max(reasons, key=lambda reason: reason.contribution).text if reasons else ""
 
 

@@ -8,13 +8,12 @@ import subprocess
 from collections.abc import Iterator
 
 from rich.markup import escape
-from rich.table import Table
 
 from gardenos.cli import cluster, database, preflight, processes, secrets
 from gardenos.cli.home import Home
 from gardenos.cli.preflight import Finding, Verdict, bad, doubtful, good
 from gardenos.cli.problems import CommandFailed
-from gardenos.cli.screen import console
+from gardenos.cli.screen import console, table, to_type
 from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError
 from gardenos.serve.environment import Ports
@@ -41,15 +40,15 @@ def examine(home: Home, settings: Settings) -> list[Finding]:
 
 def show(findings: list[Finding]) -> None:
     """The findings as a table."""
-    table = Table("", "Check", "Found", "What to do")
+    shown = table("", "Check", "Found", "What to do")
     for finding in findings:
-        table.add_row(
+        shown.add_row(
             _SHOWN[finding.verdict],
             escape(finding.what),
-            escape(finding.said),
-            escape(finding.todo),
+            escape(to_type(finding.said)),
+            escape(to_type(finding.todo)),
         )
-    console.print(table)
+    console.print(shown)
 
 
 def _ports(home: Home, settings: Settings) -> Iterator[Finding]:
@@ -57,7 +56,9 @@ def _ports(home: Home, settings: Settings) -> Iterator[Finding]:
     if home.running() is None:
         yield from preflight.ports(wanted)
         return
-    yield good("Ports", ", ".join(f"{port} {name}" for name, port in wanted.items()))
+    yield good(
+        "Ports", ", ".join(f"{port} {name.replace('_', ' ')}" for name, port in wanted.items())
+    )
 
 
 def _secrets(home: Home) -> Finding:

@@ -18,10 +18,10 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.table import Column
 
 from gardenos.cli.problems import CommandFailed
-from gardenos.cli.screen import console
+from gardenos.cli.screen import console, table, to_type
 from gardenos.sdk import GardenOS, Import, Lead
 from gardenos.sdk.call import model, post
 
@@ -111,19 +111,28 @@ def import_file(
 
 def show_import(done: Import) -> None:
     """The counts and the first rows that were not taken."""
-    table = Table(title=escape(f"Import of {done.filename or 'the file'}"), title_justify="left")
-    for name in ("Rows read", "Imported", "Duplicates", "Rejected", "To be scored"):
-        table.add_column(name, justify="right")
-    counts = (done.rows_read, done.imported, done.duplicates, done.rejected, done.tasks_enqueued)
-    table.add_row(*(f"{count:,}" for count in counts))
-    console.print(table)
+    counts = {
+        "Rows read": done.rows_read,
+        "Imported": done.imported,
+        "Duplicates": done.duplicates,
+        "Rejected": done.rejected,
+        "To be scored": done.tasks_enqueued,
+    }
+    shown = table(
+        *(Column(name, justify="right") for name in counts),
+        title=escape(f"Import of {done.filename or 'the file'}"),
+    )
+    shown.add_row(*(f"{count:,}" for count in counts.values()))
+    console.print(shown)
     if not done.errors:
         return
-    faults = Table(title="Rows that were not taken", title_justify="left")
-    faults.add_column("Row", justify="right")
-    faults.add_column("Column")
-    faults.add_column("What is wrong")
-    for fault in done.errors[:_SHOWN_ERRORS]:
+    faults = table(
+        Column("Row", justify="right"),
+        "Column",
+        "What is wrong",
+        title="Rows that were not taken; row 1 is the one below the header",
+    )
+    for fault in sorted(done.errors, key=lambda fault: fault.row)[:_SHOWN_ERRORS]:
         faults.add_row(str(fault.row), escape(fault.column or ""), escape(fault.detail))
     console.print(faults)
     more = done.rejected + done.duplicates - min(len(done.errors), _SHOWN_ERRORS)
@@ -157,7 +166,7 @@ def wait_for_scores(client: GardenOS, count: int, *, scored_before: int) -> None
     if done < count:
         console.print(
             f"[yellow]{count - done} of {count} leads have no score.[/] "
-            "`gardenos tasks list --state dead` says why."
+            + to_type("`gardenos tasks list --state dead` says why.")
         )
 
 
@@ -186,24 +195,42 @@ def name_of(lead: Lead) -> str:
 
 def show_leads(found: Iterable[Lead]) -> None:
     """Leads as a table."""
-    table = Table()
-    for column in ("Name", "Company", "E-mail", "Source", "Status"):
-        table.add_column(column, overflow="fold")
-    table.add_column("Score", justify="right")
-    table.add_column("Probability", justify="right")
+    listed = table(*score_columns(), "Lead", "Source", Column("Status", no_wrap=True))
     for lead in found:
-        table.add_row(
-            escape(name_of(lead)),
-            escape(lead.company or ""),
-            escape(lead.email or ""),
-            escape(lead.source or ""),
-            lead.status,
-            "" if lead.quality_score is None else str(lead.quality_score),
-            percent(lead.conversion_probability),
+        listed.add_row(
+            *score_of(lead), card(lead, lead.email), escape(lead.source or ""), lead.status
         )
-    console.print(table if table.row_count else "No leads match.")
+    console.print(listed if listed.row_count else "No leads match.")
+
+
+def score_columns() -> tuple[Column, Column]:
+    """The columns of what `score_of` gives."""
+    return (
+        Column("Score", justify="right", style="bold", no_wrap=True),
+        Column("Probability", justify="right", no_wrap=True),
+    )
+
+
+def score_of(lead: Lead) -> tuple[str, str]:
+    """How good a lead is and how likely it converts; both empty until it is scored."""
+    quality = "" if lead.quality_score is None else str(lead.quality_score)
+    return quality, percent(lead.conversion_probability)
+
+
+def card(lead: Lead, *more: str | None) -> str:
+    """A lead in a cell: its name, its company, and what else, each on a line of its own."""
+    name = name_of(lead)
+    below = [line for line in (lead.company, *more) if line and line != name]
+    return "\n".join([escape(name), *(f"[dim]{escape(line)}[/]" for line in below)])
 
 
 def percent(probability: float | None) -> str:
-    """A probability for people."""
-    return "" if probability is None else f"{probability:.0%}"
+    """A probability for people: certain, or out of the question, only where it is."""
+    if probability is None:
+        return ""
+    rounded = f"{probability:.0%}"
+    if rounded == "0%" and probability > 0:
+        return "<1%"
+    if rounded == "100%" and probability < 1:
+        return ">99%"
+    return rounded

@@ -9,12 +9,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from rich.markup import escape
+
 from gardenos.cli import cluster, database, preflight, secrets
 from gardenos.cli.database import Plan
 from gardenos.cli.home import Home
-from gardenos.cli.operator import Welcome, ensure_operator
+from gardenos.cli.operator import Welcome, ensure_operator, require_address
 from gardenos.cli.problems import Interrupted
-from gardenos.cli.screen import Say, console, step
+from gardenos.cli.screen import Say, console, near, step
 from gardenos.core.config import Settings
 from gardenos.serve.environment import Ports
 
@@ -39,6 +41,7 @@ def up(home: Home, *, email: str) -> Outcome:
     Raises `CommandFailed` and the like where a step fails; then everything that was started is
     stopped again, and what ran before still does.
     """
+    require_address(email)
     preflight.refuse(preflight.machine(home.folder))
     home.make()
     with home.locked("up"), _interruptible() as interruption:
@@ -126,13 +129,17 @@ class _Start:
         if not database.is_external(self.home, self.settings):
             made += secrets.ensure(self.home, secrets.EMBEDDED)
         if made:
-            console.print(f"[green]✓[/] Secrets of this installation made in {self.home.secrets}")
+            where = escape(near(self.home.secrets))
+            console.print(f"[green]✓[/] Secrets of this installation made in {where}")
         self.settings = self.home.settings()
 
     def start_database(self) -> Plan:
         chosen = database.plan(self.home, self.settings)
         server = chosen.embedded
         if server is None:
+            with step("Asking the database") as say:
+                database.require(chosen)
+                say(f"The database at {chosen.where} answers")
             return chosen
         if server.pid() is None:
             superuser = secrets.read(self.home, secrets.SUPERUSER_PASSWORD) or ""

@@ -57,12 +57,15 @@ def files(home: Home, component: str | None) -> dict[Path, str]:
 
 def show(home: Home, component: str | None, *, lines: int) -> None:
     """The last lines of each file."""
-    found = files(home, component)
-    if not any(path.stat().st_size for path in found):
+    empty = True
+    for path, name in files(home, component).items():
+        # Between the listing and the reading a file may have been rotated away.
+        with contextlib.suppress(FileNotFoundError):
+            empty = empty and not path.stat().st_size
+            for line in tail(path, lines):
+                _print(name, line)
+    if empty:
         console.print("Nothing has been logged yet.")
-    for path, name in found.items():
-        for line in tail(path, lines):
-            _print(name, line)
 
 
 def follow(home: Home, component: str | None, *, lines: int) -> None:
@@ -76,7 +79,6 @@ def follow(home: Home, component: str | None, *, lines: int) -> None:
     while True:
         time.sleep(_POLL_S)
         for path, name in files(home, component).items():
-            # Between the listing and the reading a file may have been rotated away.
             with contextlib.suppress(FileNotFoundError):
                 for line in _grown(path, at):
                     _print(name, line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gardenos.cli.problems import told
-from gardenos.cli.screen import console
+from gardenos.cli.screen import console, program, to_type
 
 if TYPE_CHECKING:
     from gardenos.cli.home import Home
@@ -37,7 +37,7 @@ Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=200)]
 def main() -> None:
     """The entry point: every failure becomes a sentence and an exit code."""
     with told():
-        commands()
+        commands(prog_name=program())
 
 
 @commands.command()
@@ -84,7 +84,9 @@ def status() -> None:
     found = state.parts(home, settings)
     state.show(found, settings)
     if not all(part.runs for part in found):
-        console.print("`gardenos up` starts what does not run; `gardenos doctor` says more.")
+        console.print(
+            to_type("`gardenos up` starts what does not run; `gardenos doctor` says more.")
+        )
         raise typer.Exit(1)
 
 
@@ -307,13 +309,15 @@ def _show_outcome(outcome: Outcome) -> None:
 
 
 def _show_next(*, demo: bool) -> None:
-    first = "leads list" if demo else "up --demo"
-    what = {
-        "leads list": "all leads, the best first",
-        "up --demo": "sixty leads, scored, the best with a message",
-        "leads import FILE --score": "your own leads",
-        "status": "what runs; `down` stops it",
-    }
+    first = (
+        ("leads list", "all leads, the best first")
+        if demo
+        else ("up --demo", "sixty leads, scored, the best with a message")
+    )
     console.print("Next:")
-    for command in (first, "leads import FILE --score", "status"):
-        console.print(f"  [bold]./garden {command}[/]  {what[command]}", highlight=False)
+    for command, what in (
+        first,
+        ("leads import FILE --score", "your own leads"),
+        ("status", "what runs; `down` stops it"),
+    ):
+        console.print(f"  [bold]{program()} {command:<25}[/]  {what}")

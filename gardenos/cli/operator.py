@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from gardenos.cli import database, secrets
+from gardenos.cli import cluster, database, secrets
 from gardenos.cli.database import Plan
 from gardenos.cli.home import Home
 from gardenos.cli.problems import CommandFailed
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gardenos.sdk import GardenOS
 
 _TTL_S = 3600
+_ANOTHER_ADDRESS = "Run `gardenos up --email ...` with another address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,16 @@ class Welcome:
 
     email: str
     password: str = field(repr=False)
+
+
+def require_address(email: str) -> None:
+    """Raise `CommandFailed` for what is no e-mail address, before anything is started."""
+    from gardenos.auth import operators
+
+    try:
+        operators.address(email)
+    except InvalidRequest as error:
+        raise CommandFailed(error.detail, todo=_ANOTHER_ADDRESS) from None
 
 
 def ensure_operator(plan: Plan, email: str) -> Welcome | None:
@@ -48,9 +59,7 @@ async def _ensure_operator(plan: Plan, email: str) -> Welcome | None:
         try:
             address = await operators.ensure_operator(opened, email, password)
         except (Conflict, InvalidRequest) as error:
-            raise CommandFailed(
-                error.detail, todo="Run `gardenos up --email ...` with another address."
-            ) from None
+            raise CommandFailed(error.detail, todo=_ANOTHER_ADDRESS) from None
     return Welcome(address, password) if address else None
 
 
@@ -83,7 +92,8 @@ async def _token(plan: Plan, settings: Settings, email: str | None, ttl_s: int) 
 def client(home: Home) -> GardenOS:
     """A client of the running installation, as its operator.
 
-    Raises `CommandFailed` where the installation is not up.
+    Raises `CommandFailed` where the installation is not up, at once: the client itself would try
+    for a minute.
     """
     from gardenos.sdk import GardenOS
 
@@ -92,6 +102,11 @@ def client(home: Home) -> GardenOS:
             f"GardenOS does not run; its home is {home.folder}.", todo="Run `gardenos up` first."
         )
     settings = home.settings()
+    if not cluster.answers(settings):
+        raise CommandFailed(
+            f"The API on port {settings.http_port} does not answer.",
+            todo="Run `gardenos up`, which starts again what does not run.",
+        )
     # This machine's own port: public_url may lead through a proxy that only others can reach.
     return GardenOS(f"http://127.0.0.1:{settings.http_port}", token=token(home, settings))
 

@@ -111,12 +111,26 @@ def judge_port(name: str, port: int, holder: str | None) -> Finding:
     what = f"Port {port}"
     if holder is None:
         return good(what, f"free, for {name.replace('_', ' ')}")
-    setting = _MOVES.get(name.partition("_")[0], "GARDENOS_HTTP_PORT")
     return bad(
         what,
         f"Port {port}, which GardenOS needs for {name.replace('_', ' ')}, is taken by {holder}.",
-        f"Stop that program, or set {setting} to another port.",
+        f"Stop that program, or set {_mover(name)} to another port.",
     )
+
+
+def judge_second_use(name: str, port: int, first: str) -> Finding:
+    """Settings may lead two parts of GardenOS to one port."""
+    both = f"{first} and for {name}".replace("_", " ")
+    return bad(
+        f"Port {port}",
+        f"Port {port} is wanted twice: for {both}.",
+        f"Set {_mover(first)} or {_mover(name)} to another port.",
+    )
+
+
+def _mover(name: str) -> str:
+    """The setting that moves a port."""
+    return _MOVES.get(name.partition("_")[0], "GARDENOS_HTTP_PORT")
 
 
 def judge_home(folder: Path, obstacle: str | None) -> Finding:
@@ -141,8 +155,14 @@ def machine(home: Path) -> list[Finding]:
 
 
 def ports(wanted: dict[str, int]) -> list[Finding]:
-    """Whether each port is free, by what it is for."""
-    return [judge_port(name, port, holder_of(port)) for name, port in wanted.items()]
+    """Whether each port is free and wanted once, by what it is for."""
+    first: dict[int, str] = {}
+    return [
+        judge_port(name, port, holder_of(port))
+        if first.setdefault(port, name) == name
+        else judge_second_use(name, port, first[port])
+        for name, port in wanted.items()
+    ]
 
 
 def obstacle_to(folder: Path) -> str | None:

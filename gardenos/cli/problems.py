@@ -119,4 +119,6 @@ def _print(sentence: str, todo: str) -> None:
 def _plain(text: str) -> str:
     from rich.markup import escape
 
-    return escape(" ".join(text.split()))
+    from gardenos.cli.screen import to_type
+
+    return escape(to_type(" ".join(text.split())))

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
 
 from gardenos.cli import documents
 from gardenos.cli.cluster import ROOT
 from gardenos.cli.problems import CommandFailed
-from gardenos.cli.screen import console
-from gardenos.core.config import ENV_PREFIX
+from gardenos.cli.screen import console, table
+from gardenos.core.config import ENV_PREFIX, Settings
 
 _BENCHMARKS = ROOT / "benchmarks"
 
@@ -34,8 +33,9 @@ class Check:
 
 
 def environment() -> dict[str, str]:
-    """The environment for tests: nothing in it names the installation of whoever runs them."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    """The environment for tests: without the settings of the installation of whoever runs them."""
+    settings = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    kept = {name: value for name, value in os.environ.items() if name not in settings}
     # Tests start programs of this environment by name.
     return kept | {"PATH": f"{_bin()}{os.pathsep}{kept.get('PATH', '')}"}
 
@@ -98,12 +98,12 @@ def benchmarks() -> list[str]:
 def list_benchmarks() -> None:
     """Print each benchmark with the first line of what it says about itself."""
     _need_checkout()
-    table = Table("Benchmark", "What it measures")
+    listed = table("Benchmark", "What it measures")
     for name in benchmarks():
         source = (_BENCHMARKS / f"{name}.py").read_text("utf-8")
         said = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
-        table.add_row(name, escape(said))
-    console.print(table if table.row_count else "There are no benchmarks yet.")
+        listed.add_row(name, escape(said))
+    console.print(listed if listed.row_count else "There are no benchmarks yet.")
 
 
 def bench(name: str, arguments: Sequence[str]) -> int:

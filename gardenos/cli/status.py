@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import psutil
 from rich.markup import escape
-from rich.table import Table
 
 from gardenos.cli import cluster, database, processes
 from gardenos.cli.home import Home
-from gardenos.cli.screen import console
+from gardenos.cli.screen import console, near, table
 from gardenos.core.config import Settings
 
 
@@ -43,11 +42,11 @@ def urls(settings: Settings) -> list[tuple[str, str]]:
 
 def show(found: list[Part], settings: Settings) -> None:
     """The parts as a table, and the addresses if they run."""
-    table = Table("Part", "State", "Where", "")
+    shown = table("Part", "State", "Where", "Details")
     for part in found:
         state = "[green]runs[/]" if part.runs else "[red]does not run[/]"
-        table.add_row(part.name, state, escape(part.where), escape(part.said))
-    console.print(table)
+        shown.add_row(part.name, state, escape(part.where), escape(part.said))
+    console.print(shown)
     if all(part.runs for part in found):
         for name, url in urls(settings):
             console.print(f"{name:<18} {url}")
@@ -60,7 +59,7 @@ def _database(home: Home, settings: Settings) -> Part:
         return Part("PostgreSQL", database.answers(dsn), database.address(dsn), "not ours to stop")
     pid = home.postgres.pid()
     said = f"process {pid}{_since(pid)}" if pid else ""
-    return Part("PostgreSQL", pid is not None, str(home.postgres.folder), said)
+    return Part("PostgreSQL", pid is not None, near(home.postgres.folder), said)
 
 
 def _ray(home: Home, settings: Settings) -> Part:

@@ -98,20 +98,22 @@ def _shifted(port: int, by: int) -> int:
 
 
 def ray_folder(home: Path) -> Path:
-    """Where Ray keeps sessions, sockets and logs: `<home>/ray`, else a short path.
+    """Where Ray keeps sessions, sockets and logs: `<home>/ray/tmp`, else a short path.
 
-    Sockets lie deep below this folder, and the kernel takes 107 bytes for their whole path.
+    Sockets lie deep below this folder, and the kernel takes 107 bytes for their whole path. Ray
+    opens the folder to everybody: what keeps others out is the one above it.
     """
-    return _first_fitting(home / "ray", home, _UNIX_SOCKET_BYTES - _SESSION_PATH_BYTES)
+    longest = _UNIX_SOCKET_BYTES - _SESSION_PATH_BYTES
+    return _first_fitting(home / "ray" / "tmp", home, longest, below="r")
 
 
 def haproxy_folder(home: Path) -> Path:
-    """Where HAProxy keeps its configuration and sockets: in Ray's folder, else in a short path."""
+    """Where HAProxy keeps its configuration and sockets: beside Ray's folder, else in a short path."""
     longest = _HAPROXY_SOCKET_BYTES - _HAPROXY_PATH_BYTES
-    return _first_fitting(ray_folder(home) / "haproxy", home, longest, below="h")
+    return _first_fitting(home / "ray" / "haproxy", home, longest, below="h")
 
 
-def _first_fitting(wished: Path, home: Path, longest: int, below: str = "") -> Path:
+def _first_fitting(wished: Path, home: Path, longest: int, below: str) -> Path:
     """The folder wished for if it is plain and short enough, else one of this home in /tmp.
 
     Plain, because the configuration that Serve writes for HAProxy quotes no spaces.
@@ -138,10 +140,11 @@ def prepare_folders(home: Path) -> None:
 
     Raises `RayFolderRefused` where the folder is somebody else's.
     """
-    haproxy = haproxy_folder(home)
-    for folder in (ray_folder(home), haproxy.parent, haproxy, ray_token_file(home).parent):
+    ray, haproxy = ray_folder(home), haproxy_folder(home)
+    for folder in (ray.parent, haproxy.parent, ray, haproxy, ray_token_file(home).parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_foreign(folder)
+        folder.chmod(0o700)
     token = ray_token_file(home)
     if not token.exists():
         token.touch(mode=0o600)

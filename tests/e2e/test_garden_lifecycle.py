@@ -128,6 +128,21 @@ def test_down_stops_everything_and_can_be_repeated(garden: Garden) -> None:
         bystander.kill()
 
 
+def test_an_unreachable_database_is_one_sentence_and_nothing_is_started(empty: Garden) -> None:
+    dsn = "postgresql://gardenos_app:x@127.0.0.1:1/crm"
+    done = Garden(empty.home, empty.ports | {"GARDENOS_DATABASE_URL": dsn}).run("up")
+    assert done.returncode == 1
+    assert "127.0.0.1:1/crm does not answer" in done.stderr
+    assert empty.nothing_runs()
+
+
+def test_what_is_no_address_is_refused_before_anything_is_started(empty: Garden) -> None:
+    done = empty.run("up", "--email", "nobody")
+    assert done.returncode == 1
+    assert "'nobody' is not an e-mail address" in done.stderr
+    assert not empty.home.folder.exists()
+
+
 def test_a_taken_port_is_one_sentence_and_nothing_is_started(empty: Garden) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(empty.ports["GARDENOS_HTTP_PORT"])))

@@ -123,5 +123,5 @@ def new_garden() -> Generator[Garden]:
         done = garden.run("down")
         shutil.rmtree(folder, ignore_errors=True)
         for made in (ray_folder(garden.home.folder), haproxy_folder(garden.home.folder)):
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(made.parent, ignore_errors=True)
         assert done.returncode == 0, done.stderr

@@ -125,8 +125,8 @@ def _completeness(facts: LeadFacts) -> Iterator[Reason]:
     known = answers(facts)
     past = known - w.ANSWERS_NEUTRAL
     if past:
-        verdict = "more" if past > 0 else "less"
-        text = f"{known} answers about themselves are known: {verdict} than usual."
+        more = "more" if past > 0 else "less"
+        text = f"Told {more} about themselves than most do ({known} of {w.ANSWERS_MOST} answers)."
         yield Reason("answers", known, _rounded(past * w.PER_ANSWER), text)
     if facts.notes:
         yield from _said("notes", len(facts.notes), w.NOTES)

@@ -46,7 +46,7 @@ ORIGIN: Mapping[Origin, Weight] = {
 }
 
 JOB: Mapping[Job, Weight] = {
-    Job.SENIOR: Weight(1.4, "Decides or sits next to whoever does."),
+    Job.SENIOR: Weight(1.4, "Decides, or works closely with whoever does."),
     Job.WORKING: Weight(1.2, "Works: has a need at hand and money or a budget for it."),
     Job.STUDENT: Weight(-0.4, "Studies: interest is real, money is short."),
     Job.NOT_WORKING: Weight(-0.2, "Is without work at the moment: money is short."),

@@ -85,6 +85,53 @@ def test_passwords_are_never_shown(home: Home, monkeypatch: pytest.MonkeyPatch) 
     assert "p@ss" not in repr(chosen)
 
 
+@pytest.mark.parametrize("password", ["hu/sh", "hu?sh", "hu#sh", "hu@sh", "[hush"])
+def test_a_password_that_was_not_encoded_is_refused_and_not_shown(
+    home: Home, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    dsn = f"postgresql://gardenos_app:{password}@db.example.org:5432/crm"
+    monkeypatch.setenv("GARDENOS_DATABASE_URL", dsn)
+    with pytest.raises(
+        CommandFailed, match="GARDENOS_DATABASE_URL cannot be taken apart"
+    ) as caught:
+        planned(home)
+    assert "%2F" in caught.value.todo
+    assert database.address(dsn) == "db.example.org:5432/crm"
+
+
+def test_an_address_without_a_host_does_not_show_its_password(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GARDENOS_DATABASE_URL", "postgresql://gardenos_app:hush/crm")
+    with pytest.raises(CommandFailed, match="cannot be taken apart") as caught:
+        planned(home)
+    assert "hush" not in caught.value.detail + caught.value.todo
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1:5432", "[::1]:5432", "one:5432,two:5433", ""])
+def test_every_way_to_name_servers_is_taken(
+    home: Home, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    dsn = f"postgresql://gardenos_app:hush@{server}/crm?host=/var/run/postgresql"
+    monkeypatch.setenv("GARDENOS_DATABASE_URL", dsn)
+    assert planned(home).app_dsn == dsn
+    assert planned(home).where == f"{server}/crm"
+
+
+def test_a_database_is_required_before_anything_is_started(
+    server: PostgresServer, database_name: str, nobody: str
+) -> None:
+    app, admin = server.app(database_name), server.admin(database_name)
+    database.require(Plan(app, admin, None))
+    database.require(Plan(app, None, None))
+    database.require(Plan(server.app("not_made_yet"), server.admin("not_made_yet"), None))
+    for missing in (Plan(nobody, nobody, None), Plan(nobody, None, None)):
+        with pytest.raises(CommandFailed, match="does not answer"):
+            database.require(missing)
+    with pytest.raises(CommandFailed, match="There is no database not_made_yet"):
+        database.require(Plan(server.app("not_made_yet"), None, None))
+
+
 @pytest.mark.parametrize("as_admin", [True, False])
 def test_an_unreachable_database_is_one_sentence_without_its_password(
     nobody: str, as_admin: bool

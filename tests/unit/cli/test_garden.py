@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ case $2 in *print*) echo 3.9.18 ;; *) exit 1 ;; esac
 # Makes environments and notes what it was asked to install; the network is the seam.
 UV = """#!/bin/sh
 echo "$*" >>"$UV_CALLS"
+[ -z "${{UV_DEFAULT_INDEX:-}}" ] || echo "$UV_DEFAULT_INDEX" >"$UV_CALLS.index"
 [ "$1" != --version ] || exit 0
 if [ "$1" = venv ]; then
   for target in "$@"; do :; done
@@ -82,6 +85,22 @@ class Checkout:
         said = self.calls.read_text().splitlines() if self.calls.exists() else []
         self.calls.unlink(missing_ok=True)
         return [line.split()[0] for line in said if not line.startswith("--version")]
+
+
+def wheel_of_uv(folder: Path) -> None:
+    """A wheel that pip installs as uv, without asking anybody."""
+    program = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
+    program.external_attr = (stat.S_IFREG | 0o755) << 16
+    about = "uv-1.0.dist-info"
+    files: dict[str | zipfile.ZipInfo, str] = {
+        program: UV.format(python=sys.executable),
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: uv\nVersion: 1.0\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/RECORD": "",
+    }
+    with zipfile.ZipFile(folder / "uv-1.0-py3-none-any.whl", "w") as wheel:
+        for name, content in files.items():
+            wheel.writestr(name, content)
 
 
 @pytest.fixture
@@ -150,6 +169,27 @@ def test_the_first_command_installs_and_the_next_does_not(ready: Checkout) -> No
     assert ready.installed() == ["venv", "pip", "pip"]
     assert ready.run("status").stdout == f"{ready.root}/.garden status\n"
     assert ready.installed() == []
+
+
+def test_without_uv_pip_brings_it_and_hands_its_index_over(ready: Checkout) -> None:
+    ready.program("uv", "#!/bin/sh\nexit 1\n")
+    wheel_of_uv(ready.tools)
+    done = ready.run(
+        "status",
+        PIP_NO_INDEX="1",
+        PIP_FIND_LINKS=str(ready.tools),
+        PIP_INDEX_URL="https://index.example.org/simple",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{ready.root}/.garden status\n"
+    assert ready.installed() == ["pip", "pip"]
+    handed_over = ready.tools / "calls.index"
+    assert handed_over.read_text() == "https://index.example.org/simple\n"
+
+
+def test_a_uv_on_the_path_keeps_its_own_index(ready: Checkout) -> None:
+    assert ready.run("status", PIP_INDEX_URL="https://index.example.org/simple").returncode == 0
+    assert not (ready.tools / "calls.index").exists()
 
 
 def test_it_works_from_anywhere_and_through_a_link(ready: Checkout, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from gardenos.cli.home import Home, Running
 from gardenos.cli.problems import CommandFailed
 from gardenos.cli.processes import ProcessRecord
+from gardenos.serve.environment import prepare_folders, ray_folder
 
 _HOLDS_THE_LOCK = """
 import signal, sys
@@ -110,6 +111,16 @@ def test_only_one_command_at_a_time_starts_or_stops_an_installation(home: Home) 
         holder.send_signal(signal.SIGKILL)
     with home.locked("down"):
         pass
+
+
+def test_what_ray_opens_to_everybody_lies_in_a_folder_that_is_closed(home: Home) -> None:
+    prepare_folders(home.folder)
+    ray = ray_folder(home.folder)
+    ray.chmod(0o777)
+    ray.parent.chmod(0o777)
+    prepare_folders(home.folder)
+    assert ray.parent != home.folder
+    assert ray.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_home_is_closed_to_others(home: Home) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gardenos.cli import preflight
 from gardenos.cli.preflight import GIB, Finding, Verdict
 from gardenos.cli.problems import CommandFailed
+from gardenos.serve.environment import Ports
 
 
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 9), (3, 13, 5)])
@@ -82,6 +83,14 @@ def test_whoever_listens_on_a_port_is_found(address: str) -> None:
         with pytest.raises(CommandFailed, match=f"Port {port}, which GardenOS needs for http"):
             preflight.refuse(preflight.ports({"http": port}))
     assert preflight.holder_of(port) is None
+
+
+def test_two_parts_on_one_port_are_refused() -> None:
+    findings = preflight.ports(Ports(http=8265, dashboard=8265, gcs=6379).all())
+    [finding] = [finding for finding in findings if "twice" in finding.said]
+    assert finding.verdict is Verdict.BAD
+    assert finding.said == "Port 8265 is wanted twice: for http and for dashboard."
+    assert finding.todo == ("Set GARDENOS_HTTP_PORT or GARDENOS_DASHBOARD_PORT to another port.")
 
 
 def test_only_bad_findings_are_refused() -> None:
