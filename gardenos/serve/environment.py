@@ -184,6 +184,8 @@ def _ray(ports: Ports, home: Path) -> dict[str, str]:
         # Idle workers made ahead of time would only take memory: replicas start their own.
         "RAY_prestart_worker_first_driver": "0",
         "RAY_enable_metrics_collection": "1",
+        # Ray's workers make way for every other program (15) unless told otherwise; ours answer people.
+        "RAY_worker_niceness": "0",
         # A dead worker is a normal event here; its death is in the log of what noticed it.
         "RAY_DEDUP_LOGS": "1",
         "RAY_COLOR_PREFIX": "0",
