@@ -155,8 +155,14 @@ def from_validation(faults: Sequence[Mapping[str, Any]]) -> GardenOSError:
 
 async def _on_ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, GardenOSError)  # noqa: S101 registered for this type only
-    if error.status >= 500:  # noqa: PLR2004
-        _log.warning("request_failed", path=request.url.path, code=error.code, exc_info=error)
+    told = {"path": request.url.path, "code": error.code}
+    if isinstance(error, errors.Unavailable):
+        # A state and no mistake: where it came from in the code says nothing.
+        _log.warning(
+            "request_unserved", **told, detail=error.detail, cause=str(error.__cause__ or "")
+        )
+    elif error.status >= 500:  # noqa: PLR2004
+        _log.warning("request_failed", **told, exc_info=error)
     return problem_response(error, instance=request.url.path)
 
 

@@ -40,7 +40,7 @@ class Garden:
     @property
     def env(self) -> dict[str, str]:
         ours = {n: v for n, v in os.environ.items() if not n.startswith("GARDENOS_")}
-        return ours | self.ports | {"GARDENOS_HOME": str(self.home.folder), "COLUMNS": "200"}
+        return ours | {"COLUMNS": "200"} | self.ports | {"GARDENOS_HOME": str(self.home.folder)}
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
