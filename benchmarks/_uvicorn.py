@@ -32,7 +32,7 @@ def plain_api(pool: Pool) -> FastAPI:
     app = FastAPI()
 
     @app.get("/v1/leads/{lead_id}")
-    async def get_lead(lead_id: LeadId) -> Response:  # pyright: ignore[reportUnusedFunction]
+    async def get_lead(lead_id: LeadId) -> Response:  # pyright: ignore[reportUnusedFunction] FastAPI has it
         row = await pool.fetchrow(QUERIES["get_lead"], lead_id)
         if row is None:
             return Response(status_code=404)

@@ -45,7 +45,7 @@ class Bare:
         return "ready"
 
 
-bare = Bare.bind()  # pyright: ignore[reportFunctionMemberAccess]
+bare = Bare.bind()  # pyright: ignore[reportFunctionMemberAccess] Serve made it a deployment
 
 
 def answers(garden: Garden) -> bool:

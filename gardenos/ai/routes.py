@@ -114,6 +114,27 @@ async def _wait(services: Services, claims: Claims, view: TaskView, wait_s: floa
     return await waiter.wait(claims, view.id, timeout_s=wait_s)
 
 
+def _awaited(agent_type: str, wanted: AnalyzeRequest | FollowUpRequest, key: str | None) -> NewTask:
+    return NewTask(
+        agent_type,
+        wanted.payload(),
+        priority=wanted.priority,
+        idempotency_key=key,
+        awaited=True,
+    )
+
+
+async def _work_off(
+    services: Services,
+    claims: Claims,
+    task: NewTask,
+    wanted: AnalyzeRequest | FollowUpRequest,
+) -> TaskView:
+    lead_id = LeadId(wanted.lead_id) if wanted.lead_id else None
+    view = await _enqueue_awaited(services, claims, task, lead_id)
+    return await _wait(services, claims, view, wanted.wait_s)
+
+
 def _answer(view: TaskView, kind: type[AnalysisAnswer | FollowUpAnswer]) -> Response:
     if not view.state.is_terminal:
         location = f"{router.prefix}/tasks/{view.id}"
@@ -133,16 +154,8 @@ async def analyze_lead(
     wanted: AnalyzeRequest, services: ServicesDep, claims: ClaimsDep, key: TaskKey = None
 ) -> Response:
     """Score a lead and say why: one of the agency's, which keeps the score, or one described here."""
-    task = NewTask(
-        agents.LeadAnalysisAgent.agent_type,
-        wanted.payload(),
-        priority=wanted.priority,
-        idempotency_key=key,
-        awaited=True,
-    )
-    lead_id = LeadId(wanted.lead_id) if wanted.lead_id else None
-    view = await _enqueue_awaited(services, claims, task, lead_id)
-    return _answer(await _wait(services, claims, view, wanted.wait_s), AnalysisAnswer)
+    task = _awaited(agents.LeadAnalysisAgent.agent_type, wanted, key)
+    return _answer(await _work_off(services, claims, task, wanted), AnalysisAnswer)
 
 
 @router.post(
@@ -155,16 +168,8 @@ async def generate_follow_up(
     wanted: FollowUpRequest, services: ServicesDep, claims: ClaimsDep, key: TaskKey = None
 ) -> Response:
     """Draft a message to a lead. Nothing is sent: a person decides."""
-    task = NewTask(
-        agents.FollowUpAgent.agent_type,
-        wanted.payload(),
-        priority=wanted.priority,
-        idempotency_key=key,
-        awaited=True,
-    )
-    lead_id = LeadId(wanted.lead_id) if wanted.lead_id else None
-    view = await _enqueue_awaited(services, claims, task, lead_id)
-    return _answer(await _wait(services, claims, view, wanted.wait_s), FollowUpAnswer)
+    task = _awaited(agents.FollowUpAgent.agent_type, wanted, key)
+    return _answer(await _work_off(services, claims, task, wanted), FollowUpAnswer)
 
 
 # -- tasks -----------------------------------------------------------------------------------

@@ -178,17 +178,17 @@ def test_without_uv_pip_brings_it_and_hands_its_index_over(ready: Checkout) -> N
         "status",
         PIP_NO_INDEX="1",
         PIP_FIND_LINKS=str(ready.tools),
-        PIP_INDEX_URL="https://index.example.org/simple",
+        PIP_INDEX_URL="https://example.org/wheels",
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{ready.root}/.garden status\n"
     assert ready.installed() == ["pip", "pip"]
     handed_over = ready.tools / "calls.index"
-    assert handed_over.read_text() == "https://index.example.org/simple\n"
+    assert handed_over.read_text() == "https://example.org/wheels\n"
 
 
 def test_a_uv_on_the_path_keeps_its_own_index(ready: Checkout) -> None:
-    assert ready.run("status", PIP_INDEX_URL="https://index.example.org/simple").returncode == 0
+    assert ready.run("status", PIP_INDEX_URL="https://example.org/wheels").returncode == 0
     assert not (ready.tools / "calls.index").exists()
 
 
