@@ -20,7 +20,7 @@ from pydantic_settings import SettingsError
 from gardenos.cli.problems import CommandFailed
 from gardenos.cli.processes import ProcessRecord
 from gardenos.core.config import ENV_PREFIX, SECRETS_FOLDER, Settings, default_home
-from gardenos.db.embedded import EmbeddedPostgres
+from gardenos.db.embedded import EmbeddedPostgres, reachable
 
 _PRIVATE = 0o700
 _ENTERABLE = 0o711  # PostgreSQL's own user must pass through where GardenOS runs as root
@@ -83,7 +83,7 @@ class Home:
     @property
     def postgres(self) -> EmbeddedPostgres:
         """The embedded server, running or not."""
-        return EmbeddedPostgres(self.folder / "postgres")
+        return EmbeddedPostgres(reachable(self.folder / "postgres"))
 
     def make(self) -> None:
         """Make the folders, for nobody but this user."""

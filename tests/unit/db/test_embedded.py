@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 from psutil import Process
 
-from gardenos.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, ensure_database
+from gardenos.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, ensure_database, reachable
 
 PASSWORD = "it's: 100% \\ secret/?#"
 
@@ -126,3 +126,15 @@ def test_a_start_that_fails_quotes_the_log(postgres: EmbeddedPostgres) -> None:
     with pytest.raises(EmbeddedPostgresError, match=r"(?s)did not start.*no_such_setting"):
         postgres.start({"no_such_setting": "1"})
     assert postgres.pid() is None
+
+
+def test_a_private_folder_keeps_its_server_where_the_servers_user_gets_to(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    wished = private / "postgres"
+    kept = reachable(wished)
+    # Only root has another user run the server.
+    assert (kept == wished) == (os.geteuid() != 0)
+    assert kept == reachable(wished) != reachable(private / "another")
+    (wished / "data").mkdir(parents=True)
+    assert reachable(wished) == wished
