@@ -45,7 +45,7 @@ def test_without_an_address_the_embedded_server_is_used(home: Home) -> None:
     secrets.ensure(home, secrets.EMBEDDED)
     chosen = planned(home)
     assert chosen.embedded is not None
-    assert chosen.embedded.folder == home.folder / "postgres"
+    assert chosen.embedded.folder == home.postgres.folder
     # What `up` wrote for the app does not make the database somebody else's.
     secrets.put(home, secrets.DATABASE_URL, chosen.app_dsn)
     assert planned(home) == chosen
