@@ -38,6 +38,21 @@ CREATE FUNCTION app.can_write() RETURNS boolean
 
 ALTER FUNCTION app.can_write() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.end_cancelled_task() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.state := 'cancelled';
+  NEW.finished_at := now();
+  NEW.lease_until := NULL;
+  NEW.leased_by := NULL;
+  NEW.error := '{"code": "cancelled", "detail": "A member of the agency cancelled it."}';
+  RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION app.end_cancelled_task() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.touch() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -250,13 +265,18 @@ CREATE TABLE public.agent_tasks (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    cancelled_by uuid,
+    CONSTRAINT a_canceller_cancels CHECK (((cancelled_by IS NULL) OR (cancel_requested_at IS NOT NULL))),
     CONSTRAINT agent_tasks_agent_type_check CHECK ((agent_type ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
     CONSTRAINT agent_tasks_attempt_check CHECK ((attempt >= 0)),
     CONSTRAINT agent_tasks_idempotency_key_check CHECK (((char_length(idempotency_key) >= 1) AND (char_length(idempotency_key) <= 255))),
     CONSTRAINT agent_tasks_max_retries_check CHECK (((max_retries >= 0) AND (max_retries <= 100))),
     CONSTRAINT agent_tasks_priority_check CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT agent_tasks_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'dead'::text, 'cancelled'::text]))),
+    CONSTRAINT attempts_are_bounded CHECK ((attempt <= (max_retries + 1))),
     CONSTRAINT death_has_an_error CHECK (((state <> 'dead'::text) OR (error IS NOT NULL))),
+    CONSTRAINT marked_tasks_do_not_wait CHECK (((state <> 'queued'::text) OR (cancel_requested_at IS NULL))),
     CONSTRAINT only_success_has_a_result CHECK (((result IS NULL) OR (state = 'succeeded'::text))),
     CONSTRAINT running_has_a_lease CHECK (((state = 'running'::text) = ((lease_until IS NOT NULL) AND (leased_by IS NOT NULL)))),
     CONSTRAINT running_was_started CHECK (((state <> ALL (ARRAY['running'::text, 'succeeded'::text])) OR ((started_at IS NOT NULL) AND (fence > 0)))),
@@ -272,6 +292,50 @@ COMMENT ON COLUMN public.agent_tasks.awaited IS 'Somebody waits for the end: fin
 COMMENT ON COLUMN public.agent_tasks.attempt IS 'Runs that began and did not succeed; past max_retries the task is dead.';
 
 COMMENT ON COLUMN public.agent_tasks.fence IS 'Raised by every lease; a result counts only with the current one.';
+
+CREATE TABLE public.dispatch_limits (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid,
+    agent_type text,
+    weight smallint DEFAULT 1 NOT NULL,
+    max_running integer,
+    requests_per_minute integer,
+    tokens_per_minute integer,
+    monthly_usd numeric(12,2),
+    set_by uuid,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT an_agency_has_one_budget CHECK (((monthly_usd IS NULL) OR ((agency_id IS NOT NULL) AND (agent_type IS NULL)))),
+    CONSTRAINT an_agency_has_one_weight CHECK (((weight = 1) OR ((agency_id IS NOT NULL) AND (agent_type IS NULL)))),
+    CONSTRAINT dispatch_limits_agent_type_check CHECK ((agent_type ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT dispatch_limits_max_running_check CHECK ((max_running > 0)),
+    CONSTRAINT dispatch_limits_monthly_usd_check CHECK ((monthly_usd >= (0)::numeric)),
+    CONSTRAINT dispatch_limits_requests_per_minute_check CHECK ((requests_per_minute > 0)),
+    CONSTRAINT dispatch_limits_tokens_per_minute_check CHECK ((tokens_per_minute > 0)),
+    CONSTRAINT dispatch_limits_weight_check CHECK (((weight >= 1) AND (weight <= 100))),
+    CONSTRAINT limits_something CHECK (((agency_id IS NOT NULL) OR (agent_type IS NOT NULL)))
+);
+
+ALTER TABLE ONLY public.dispatch_limits FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.dispatch_limits OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.dispatch_limits.monthly_usd IS 'US dollars that models may cost the agency in a calendar month (UTC).';
+
+CREATE TABLE public.dispatch_pauses (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid,
+    agent_type text,
+    reason text DEFAULT ''::text NOT NULL,
+    set_by uuid,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT dispatch_pauses_agent_type_check CHECK ((agent_type ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT dispatch_pauses_reason_check CHECK ((char_length(reason) <= 500)),
+    CONSTRAINT pauses_something CHECK (((agency_id IS NOT NULL) OR (agent_type IS NOT NULL)))
+);
+
+ALTER TABLE ONLY public.dispatch_pauses FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.dispatch_pauses OWNER TO gardenos_owner;
 
 CREATE TABLE public.follow_ups (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -426,6 +490,20 @@ ALTER TABLE public.llm_calls OWNER TO gardenos_owner;
 
 COMMENT ON COLUMN public.llm_calls.cost_usd IS 'US dollars; null where the price is unknown, never zero for it.';
 
+CREATE TABLE public.llm_spend (
+    agency_id uuid NOT NULL,
+    month date NOT NULL,
+    calls bigint DEFAULT 0 NOT NULL,
+    input_tokens bigint DEFAULT 0 NOT NULL,
+    output_tokens bigint DEFAULT 0 NOT NULL,
+    cost_usd numeric(18,9) DEFAULT 0 NOT NULL,
+    CONSTRAINT llm_spend_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric))
+);
+
+ALTER TABLE ONLY public.llm_spend FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.llm_spend OWNER TO gardenos_owner;
+
 CREATE TABLE public.members (
     agency_id uuid NOT NULL,
     user_id uuid NOT NULL,
@@ -438,6 +516,21 @@ ALTER TABLE ONLY public.members FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.members OWNER TO gardenos_owner;
 
+CREATE TABLE public.operator_actions (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor uuid NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT operator_actions_action_check CHECK ((action ~ '^[a-z_]{1,40}$'::text)),
+    CONSTRAINT operator_actions_target_check CHECK ((char_length(target) <= 200))
+);
+
+ALTER TABLE ONLY public.operator_actions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.operator_actions OWNER TO gardenos_owner;
+
 CREATE TABLE public.orchestrator_lease (
     only_row boolean DEFAULT true NOT NULL,
     epoch bigint DEFAULT 0 NOT NULL,
@@ -449,6 +542,36 @@ CREATE TABLE public.orchestrator_lease (
 ALTER TABLE ONLY public.orchestrator_lease FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.orchestrator_lease OWNER TO gardenos_owner;
+
+CREATE TABLE public.task_schedules (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    name text NOT NULL,
+    agent_type text NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    priority smallint DEFAULT 5 NOT NULL,
+    max_retries smallint DEFAULT 3 NOT NULL,
+    cron text NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    next_run_at timestamp with time zone NOT NULL,
+    last_run_at timestamp with time zone,
+    last_task_id uuid,
+    created_by uuid,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT task_schedules_agent_type_check CHECK ((agent_type ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT task_schedules_cron_check CHECK (((char_length(cron) >= 1) AND (char_length(cron) <= 200))),
+    CONSTRAINT task_schedules_max_retries_check CHECK (((max_retries >= 0) AND (max_retries <= 100))),
+    CONSTRAINT task_schedules_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT task_schedules_priority_check CHECK (((priority >= 1) AND (priority <= 9))),
+    CONSTRAINT task_schedules_time_zone_check CHECK (((char_length(time_zone) >= 1) AND (char_length(time_zone) <= 100)))
+);
+
+ALTER TABLE ONLY public.task_schedules FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.task_schedules OWNER TO gardenos_owner;
 
 ALTER TABLE ONLY app.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
@@ -486,6 +609,18 @@ ALTER TABLE ONLY public.agent_overrides
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.dispatch_limits
+    ADD CONSTRAINT dispatch_limits_agency_id_agent_type_key UNIQUE NULLS NOT DISTINCT (agency_id, agent_type);
+
+ALTER TABLE ONLY public.dispatch_limits
+    ADD CONSTRAINT dispatch_limits_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.dispatch_pauses
+    ADD CONSTRAINT dispatch_pauses_agency_id_agent_type_key UNIQUE NULLS NOT DISTINCT (agency_id, agent_type);
+
+ALTER TABLE ONLY public.dispatch_pauses
+    ADD CONSTRAINT dispatch_pauses_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.follow_ups
     ADD CONSTRAINT follow_ups_pkey PRIMARY KEY (id);
 
@@ -510,11 +645,23 @@ ALTER TABLE ONLY public.leads
 ALTER TABLE ONLY public.llm_calls
     ADD CONSTRAINT llm_calls_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.llm_spend
+    ADD CONSTRAINT llm_spend_pkey PRIMARY KEY (agency_id, month);
+
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT members_pkey PRIMARY KEY (agency_id, user_id);
 
+ALTER TABLE ONLY public.operator_actions
+    ADD CONSTRAINT operator_actions_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.orchestrator_lease
     ADD CONSTRAINT orchestrator_lease_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY public.task_schedules
+    ADD CONSTRAINT task_schedules_agency_id_name_key UNIQUE (agency_id, name);
+
+ALTER TABLE ONLY public.task_schedules
+    ADD CONSTRAINT task_schedules_pkey PRIMARY KEY (id);
 
 CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts USING btree (until);
 
@@ -530,11 +677,15 @@ CREATE UNIQUE INDEX users_email_partial_key ON auth.users USING btree (email) WH
 
 CREATE INDEX agent_tasks_agency_idx ON public.agent_tasks USING btree (agency_id, id DESC);
 
-CREATE INDEX agent_tasks_expiry_idx ON public.agent_tasks USING btree (lease_until) WHERE (state = 'running'::text);
+CREATE INDEX agent_tasks_finished_idx ON public.agent_tasks USING btree (finished_at) WHERE (state = ANY (ARRAY['succeeded'::text, 'cancelled'::text]));
 
-CREATE UNIQUE INDEX agent_tasks_idempotency_key ON public.agent_tasks USING btree (agency_id, idempotency_key);
+CREATE UNIQUE INDEX agent_tasks_idempotency_key ON public.agent_tasks USING btree (agency_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
-CREATE INDEX agent_tasks_lease_idx ON public.agent_tasks USING btree (agent_type, priority, run_at, id) WHERE (state = 'queued'::text);
+CREATE INDEX agent_tasks_lane_idx ON public.agent_tasks USING btree (agent_type, priority, agency_id, run_at, id) WHERE (state = 'queued'::text);
+
+CREATE INDEX agent_tasks_running_idx ON public.agent_tasks USING btree (agent_type, agency_id) INCLUDE (lease_until) WHERE (state = 'running'::text);
+
+CREATE INDEX agent_tasks_state_idx ON public.agent_tasks USING btree (agency_id, state, id DESC) INCLUDE (agent_type);
 
 CREATE INDEX follow_ups_lead_idx ON public.follow_ups USING btree (agency_id, lead_id, id DESC);
 
@@ -558,11 +709,19 @@ CREATE INDEX leads_updated_idx ON public.leads USING btree (agency_id, updated_a
 
 CREATE INDEX llm_calls_agency_idx ON public.llm_calls USING btree (agency_id, id DESC);
 
+CREATE INDEX llm_calls_recent_idx ON public.llm_calls USING btree (agency_id, created_at) INCLUDE (agent_type, input_tokens, output_tokens);
+
 CREATE INDEX members_user_id_idx ON public.members USING btree (user_id);
+
+CREATE INDEX task_schedules_due_idx ON public.task_schedules USING btree (next_run_at) WHERE enabled;
 
 CREATE TRIGGER agencies_touch BEFORE UPDATE ON public.agencies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
+CREATE TRIGGER agent_tasks_cancel BEFORE UPDATE ON public.agent_tasks FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.cancel_requested_at IS NOT NULL))) EXECUTE FUNCTION app.end_cancelled_task();
+
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER task_schedules_touch BEFORE UPDATE ON public.task_schedules FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 ALTER TABLE ONLY auth.identities
     ADD CONSTRAINT identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
@@ -575,6 +734,12 @@ ALTER TABLE ONLY auth.sessions
 
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.dispatch_limits
+    ADD CONSTRAINT dispatch_limits_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.dispatch_pauses
+    ADD CONSTRAINT dispatch_pauses_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.follow_ups
     ADD CONSTRAINT follow_ups_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
@@ -603,11 +768,17 @@ ALTER TABLE ONLY public.leads
 ALTER TABLE ONLY public.llm_calls
     ADD CONSTRAINT llm_calls_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.llm_spend
+    ADD CONSTRAINT llm_spend_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT members_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT members_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.task_schedules
+    ADD CONSTRAINT task_schedules_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE public.agencies ENABLE ROW LEVEL SECURITY;
 
@@ -636,6 +807,30 @@ CREATE POLICY agent_tasks_select ON public.agent_tasks FOR SELECT TO authenticat
 CREATE POLICY agent_tasks_update ON public.agent_tasks FOR UPDATE TO authenticated, gardenos_agent USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY agent_tasks_worker ON public.agent_tasks TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.dispatch_limits ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY dispatch_limits_delete ON public.dispatch_limits FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY dispatch_limits_insert ON public.dispatch_limits FOR INSERT TO authenticated WITH CHECK (false);
+
+CREATE POLICY dispatch_limits_select ON public.dispatch_limits FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY dispatch_limits_update ON public.dispatch_limits FOR UPDATE TO authenticated USING (false);
+
+CREATE POLICY dispatch_limits_worker ON public.dispatch_limits TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.dispatch_pauses ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY dispatch_pauses_delete ON public.dispatch_pauses FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY dispatch_pauses_insert ON public.dispatch_pauses FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY dispatch_pauses_select ON public.dispatch_pauses FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY dispatch_pauses_update ON public.dispatch_pauses FOR UPDATE TO authenticated USING (false);
+
+CREATE POLICY dispatch_pauses_worker ON public.dispatch_pauses TO gardenos_worker USING (true) WITH CHECK (true);
 
 ALTER TABLE public.follow_ups ENABLE ROW LEVEL SECURITY;
 
@@ -701,6 +896,20 @@ CREATE POLICY llm_calls_select ON public.llm_calls FOR SELECT TO authenticated, 
 
 CREATE POLICY llm_calls_update ON public.llm_calls FOR UPDATE TO authenticated, gardenos_agent USING (false);
 
+CREATE POLICY llm_calls_worker ON public.llm_calls FOR SELECT TO gardenos_worker USING (true);
+
+ALTER TABLE public.llm_spend ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY llm_spend_delete ON public.llm_spend FOR DELETE TO authenticated, gardenos_agent USING (false);
+
+CREATE POLICY llm_spend_insert ON public.llm_spend FOR INSERT TO gardenos_agent WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY llm_spend_select ON public.llm_spend FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY llm_spend_update ON public.llm_spend FOR UPDATE TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY llm_spend_worker ON public.llm_spend FOR SELECT TO gardenos_worker USING (true);
+
 ALTER TABLE public.members ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY members_delete ON public.members FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
@@ -715,9 +924,27 @@ CREATE POLICY members_sign_up ON public.members FOR INSERT TO gardenos_auth WITH
 
 CREATE POLICY members_update ON public.members FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+ALTER TABLE public.operator_actions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY operator_actions_insert ON public.operator_actions FOR INSERT TO gardenos_worker WITH CHECK (true);
+
+CREATE POLICY operator_actions_select ON public.operator_actions FOR SELECT TO gardenos_worker USING (true);
+
 ALTER TABLE public.orchestrator_lease ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY orchestrator_lease_worker ON public.orchestrator_lease TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.task_schedules ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY task_schedules_delete ON public.task_schedules FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
+
+CREATE POLICY task_schedules_insert ON public.task_schedules FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
+
+CREATE POLICY task_schedules_select ON public.task_schedules FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY task_schedules_update ON public.task_schedules FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY task_schedules_worker ON public.task_schedules TO gardenos_worker USING (true) WITH CHECK (true);
 
 GRANT USAGE ON SCHEMA app TO anon;
 GRANT USAGE ON SCHEMA app TO authenticated;
@@ -760,7 +987,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_overrides TO gardenos_wo
 
 GRANT SELECT ON TABLE public.agent_tasks TO authenticated;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.agent_tasks TO gardenos_agent;
-GRANT SELECT,DELETE,UPDATE ON TABLE public.agent_tasks TO gardenos_worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_tasks TO gardenos_worker;
 
 GRANT INSERT(id) ON TABLE public.agent_tasks TO authenticated;
 
@@ -781,6 +1008,17 @@ GRANT INSERT(max_retries) ON TABLE public.agent_tasks TO authenticated;
 GRANT INSERT(run_at) ON TABLE public.agent_tasks TO authenticated;
 
 GRANT INSERT(created_by) ON TABLE public.agent_tasks TO authenticated;
+
+GRANT UPDATE(cancel_requested_at) ON TABLE public.agent_tasks TO authenticated;
+
+GRANT UPDATE(cancelled_by) ON TABLE public.agent_tasks TO authenticated;
+
+GRANT SELECT ON TABLE public.dispatch_limits TO authenticated;
+GRANT SELECT ON TABLE public.dispatch_limits TO gardenos_agent;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dispatch_limits TO gardenos_worker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.dispatch_pauses TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dispatch_pauses TO gardenos_worker;
 
 GRANT SELECT ON TABLE public.follow_ups TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.follow_ups TO gardenos_agent;
@@ -808,10 +1046,20 @@ GRANT UPDATE(scored_at) ON TABLE public.leads TO gardenos_agent;
 
 GRANT SELECT ON TABLE public.llm_calls TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.llm_calls TO gardenos_agent;
+GRANT SELECT ON TABLE public.llm_calls TO gardenos_worker;
+
+GRANT SELECT ON TABLE public.llm_spend TO authenticated;
+GRANT SELECT ON TABLE public.llm_spend TO gardenos_worker;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.llm_spend TO gardenos_agent;
 
 GRANT SELECT,INSERT ON TABLE public.members TO gardenos_auth;
 GRANT SELECT ON TABLE public.members TO authenticated;
 GRANT SELECT ON TABLE public.members TO gardenos_agent;
 GRANT SELECT ON TABLE public.members TO supabase_auth_admin;
 
+GRANT SELECT,INSERT ON TABLE public.operator_actions TO gardenos_worker;
+
 GRANT SELECT,UPDATE ON TABLE public.orchestrator_lease TO gardenos_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.task_schedules TO authenticated;
+GRANT SELECT,UPDATE ON TABLE public.task_schedules TO gardenos_worker;

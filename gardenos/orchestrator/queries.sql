@@ -14,7 +14,7 @@ WITH wanted AS (
          greatest(w.run_at, now()), $3
     FROM wanted w
    ORDER BY w.ordinal
-  ON CONFLICT (agency_id, idempotency_key) DO NOTHING
+  ON CONFLICT (agency_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
   RETURNING id, agency_id, agent_type, state, priority, payload, attempt, max_retries, run_at,
             result, error, created_at, started_at, finished_at, idempotency_key
 ), hinted AS (

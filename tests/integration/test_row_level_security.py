@@ -34,7 +34,15 @@ VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 LOGIN = "gardenos_app"
 TENANTS = (Role.AUTHENTICATED, Role.AGENT)
 ACROSS_AGENCIES: Mapping[str, set[str]] = {
-    "gardenos_worker": {"agent_tasks", "idempotency_keys"},
+    "gardenos_worker": {
+        "agent_tasks",
+        "dispatch_limits",
+        "dispatch_pauses",
+        "idempotency_keys",
+        "llm_calls",
+        "llm_spend",
+        "task_schedules",
+    },
     "gardenos_auth": {"agencies", "members"},
     "supabase_auth_admin": {"members"},
 }
@@ -42,6 +50,8 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
 SAMPLES: Mapping[str, Any] = {
     "uuid": "00000000-0000-0000-0000-000000000001",
     "text": "sample",
+    "date": "2026-01-01",
+    "timestamp with time zone": "2026-01-01T00:00:00Z",
     "bytea": "\\x00",
     **dict.fromkeys(("smallint", "integer", "bigint", "double precision", "numeric"), 1),
 }
