@@ -88,7 +88,7 @@ RULES = {
     "environment": Rule(
         "reads the environment",
         names("os.environ", "os.environb", "os.getenv", "os.putenv"),
-        ("core/config.py", "cli/", "serve/environment.py"),
+        ("core/config.py", "cli/", "serve/environment.py", "discovery/__main__.py"),
     ),
     "sdk": Rule("imports of ours more than ids and errors", leaves_the_sdk, never_in=("sdk/",)),
 }
