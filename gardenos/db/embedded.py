@@ -44,9 +44,12 @@ SETTINGS: Mapping[str, str] = {
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "log_min_duration_statement": "2s",
+    # A slot whose reader has stopped, as that of a backup, must not fill the disk.
+    "max_slot_wal_keep_size": "8GB",
     "unix_socket_permissions": "0777",
 }
 """Beyond PostgreSQL's own defaults; durability is untouched."""
+_LINGERING = ("shared memory block", 'lock file "postmaster.pid" already exists')
 
 
 def binary(program: str) -> Path:
@@ -200,8 +203,9 @@ class EmbeddedPostgres:
                     what="start",
                 )
             except EmbeddedPostgresError:
-                # The backends of a killed postmaster hold its shared memory for a moment more.
-                if time.monotonic() > give_up or "shared memory block" not in self._log_tail():
+                # A killed postmaster leaves its file, and its backends hold its memory, a moment more.
+                lingers = any(sign in self._log_tail() for sign in _LINGERING)
+                if time.monotonic() > give_up or not lingers:
                     raise
                 time.sleep(0.2)
             else:
