@@ -23,6 +23,7 @@ from gardenos.db.session import UNREACHABLE
 
 _APP_LOGIN = "gardenos_app"
 _MAINTENANCE = "postgres"
+_CHOICES = ("embedded", "lab")
 _WRITE_IT = "Write it as postgresql://user:password@host:5432/database."
 
 
@@ -79,7 +80,31 @@ def is_external(home: Home, settings: Settings) -> bool:
         os.environ.get(f"{ENV_PREFIX}{name}") for name in ("DATABASE_URL", "ADMIN_DATABASE_URL")
     )
     ours = secrets.read(home, secrets.SUPERUSER_PASSWORD) is not None
-    return by_environment or (settings.database_url is not None and not ours)
+    chosen = secrets.read(home, secrets.ADMIN_DATABASE_URL) is not None
+    return by_environment or (settings.database_url is not None and (chosen or not ours))
+
+
+def choose(home: Home, which: str) -> None:
+    """Use the lab's database from now on, or the embedded one again. Raises `CommandFailed`."""
+    if which not in _CHOICES:
+        raise CommandFailed(
+            f"There is no database {which}.", todo=f"There are: {', '.join(_CHOICES)}."
+        )
+    to_lab = which == "lab"
+    if to_lab is (secrets.read(home, secrets.ADMIN_DATABASE_URL) is not None):
+        return
+    if home.running():
+        raise CommandFailed("GardenOS runs on another database.", todo="Run `gardenos down` first.")
+    if to_lab:
+        from gardenos.cli import lab
+        from gardenos.lab.bring_up import environment
+
+        told = environment(lab.folder(home))
+        secrets.put(home, secrets.DATABASE_URL, told["GARDENOS_DATABASE_URL"])
+        secrets.put(home, secrets.ADMIN_DATABASE_URL, told["GARDENOS_ADMIN_DATABASE_URL"])
+    else:
+        secrets.drop(home, secrets.DATABASE_URL)
+        secrets.drop(home, secrets.ADMIN_DATABASE_URL)
 
 
 def bring_up_to_date(

@@ -35,8 +35,8 @@ class Outcome:
     """The operator's account, where it was made just now."""
 
 
-def up(home: Home, *, email: str) -> Outcome:
-    """Make sure that everything runs; start what does not.
+def up(home: Home, *, email: str, use: str | None = None) -> Outcome:
+    """Make sure that everything runs; start what does not. `use` is the database from now on.
 
     Raises `CommandFailed` and the like where a step fails; then everything that was started is
     stopped again, and what ran before still does.
@@ -45,6 +45,8 @@ def up(home: Home, *, email: str) -> Outcome:
     preflight.refuse(preflight.machine(home.folder))
     home.make()
     with home.locked("up"), _interruptible() as interruption:
+        if use is not None:
+            database.choose(home, use)
         undo = ExitStack()
         try:
             return _Start(home, undo, interruption, email).run()

@@ -12,6 +12,8 @@ SUPERUSER_PASSWORD = "postgres_superuser_password"  # noqa: S105 a file's name
 """Not read by `Settings`: only `up` and `migrate` act as the embedded server's superuser."""
 APP_PASSWORD = "postgres_app_password"  # noqa: S105 a file's name
 DATABASE_URL = "gardenos_database_url"
+ADMIN_DATABASE_URL = "gardenos_admin_database_url"
+"""Only where the database is the lab's: it takes the embedded one's place."""
 _SECRET_BYTES = 48
 
 
@@ -59,6 +61,11 @@ def put(home: Home, name: str, value: str) -> None:
     """Store a secret that follows from others, such as a connection string."""
     if read(home, name) != value:
         write_private(home.secrets / name, value)
+
+
+def drop(home: Home, name: str) -> None:
+    """Forget a secret that follows from others."""
+    (home.secrets / name).unlink(missing_ok=True)
 
 
 def new_password() -> str:

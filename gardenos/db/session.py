@@ -27,6 +27,9 @@ UNREACHABLE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,
+    # A server's farewell to an idle connection was read and its end was not: the next statement
+    # finds the connection busy with nothing.
+    asyncpg.InternalClientError,
 )
 """What asyncpg raises when the server is gone, going, or not the leader any more."""
 _GONE = ("closed", "closing", "released back to the pool")
