@@ -268,6 +268,7 @@ CREATE TABLE public.agent_tasks (
     cancel_requested_at timestamp with time zone,
     cancelled_by uuid,
     CONSTRAINT a_canceller_cancels CHECK (((cancelled_by IS NULL) OR (cancel_requested_at IS NOT NULL))),
+    CONSTRAINT a_lease_raises_the_fence CHECK (((fence >= 0) AND ((fence > 0) = (started_at IS NOT NULL)))),
     CONSTRAINT agent_tasks_agent_type_check CHECK ((agent_type ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
     CONSTRAINT agent_tasks_attempt_check CHECK ((attempt >= 0)),
     CONSTRAINT agent_tasks_idempotency_key_check CHECK (((char_length(idempotency_key) >= 1) AND (char_length(idempotency_key) <= 255))),
@@ -677,13 +678,17 @@ CREATE UNIQUE INDEX users_email_partial_key ON auth.users USING btree (email) WH
 
 CREATE INDEX agent_tasks_agency_idx ON public.agent_tasks USING btree (agency_id, id DESC);
 
+CREATE INDEX agent_tasks_dead_idx ON public.agent_tasks USING btree (finished_at) WHERE (state = 'dead'::text);
+
 CREATE INDEX agent_tasks_finished_idx ON public.agent_tasks USING btree (finished_at) WHERE (state = ANY (ARRAY['succeeded'::text, 'cancelled'::text]));
 
 CREATE UNIQUE INDEX agent_tasks_idempotency_key ON public.agent_tasks USING btree (agency_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX agent_tasks_lane_idx ON public.agent_tasks USING btree (agent_type, priority, agency_id, run_at, id) WHERE (state = 'queued'::text);
 
-CREATE INDEX agent_tasks_running_idx ON public.agent_tasks USING btree (agent_type, agency_id) INCLUDE (lease_until) WHERE (state = 'running'::text);
+CREATE INDEX agent_tasks_retried_idx ON public.agent_tasks USING btree (started_at) WHERE ((state = 'queued'::text) AND (started_at IS NOT NULL));
+
+CREATE INDEX agent_tasks_running_idx ON public.agent_tasks USING btree (agent_type, agency_id) INCLUDE (leased_by) WHERE (state = 'running'::text);
 
 CREATE INDEX agent_tasks_state_idx ON public.agent_tasks USING btree (agency_id, state, id DESC) INCLUDE (agent_type);
 
@@ -721,7 +726,7 @@ CREATE TRIGGER agent_tasks_cancel BEFORE UPDATE ON public.agent_tasks FOR EACH R
 
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
 
-CREATE TRIGGER task_schedules_touch BEFORE UPDATE ON public.task_schedules FOR EACH ROW EXECUTE FUNCTION app.touch();
+CREATE TRIGGER task_schedules_touch BEFORE UPDATE OF name, agent_type, payload, priority, max_retries, cron, time_zone, enabled ON public.task_schedules FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 ALTER TABLE ONLY auth.identities
     ADD CONSTRAINT identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
@@ -842,6 +847,8 @@ CREATE POLICY follow_ups_select ON public.follow_ups FOR SELECT TO authenticated
 
 CREATE POLICY follow_ups_update ON public.follow_ups FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+CREATE POLICY follow_ups_worker ON public.follow_ups FOR SELECT TO gardenos_worker USING (true);
+
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY idempotency_keys_age ON public.idempotency_keys FOR SELECT TO gardenos_worker USING (true);
@@ -876,6 +883,8 @@ CREATE POLICY lead_scores_select ON public.lead_scores FOR SELECT TO authenticat
 
 CREATE POLICY lead_scores_update ON public.lead_scores FOR UPDATE TO authenticated, gardenos_agent USING (false);
 
+CREATE POLICY lead_scores_worker ON public.lead_scores FOR SELECT TO gardenos_worker USING (true);
+
 ALTER TABLE public.leads ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY leads_delete ON public.leads FOR DELETE TO authenticated USING (false);
@@ -885,6 +894,8 @@ CREATE POLICY leads_insert ON public.leads FOR INSERT TO authenticated WITH CHEC
 CREATE POLICY leads_select ON public.leads FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY leads_update ON public.leads FOR UPDATE TO authenticated, gardenos_agent USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY leads_worker ON public.leads FOR SELECT TO gardenos_worker USING (true);
 
 ALTER TABLE public.llm_calls ENABLE ROW LEVEL SECURITY;
 
@@ -1023,6 +1034,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dispatch_pauses TO gardenos_wo
 GRANT SELECT ON TABLE public.follow_ups TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.follow_ups TO gardenos_agent;
 
+GRANT SELECT(id) ON TABLE public.follow_ups TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.follow_ups TO gardenos_worker;
+
+GRANT SELECT(task_id) ON TABLE public.follow_ups TO gardenos_worker;
+
 GRANT UPDATE(state) ON TABLE public.follow_ups TO authenticated;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.idempotency_keys TO authenticated;
@@ -1035,8 +1052,18 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.imports TO authenticated;
 GRANT SELECT ON TABLE public.lead_scores TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.lead_scores TO gardenos_agent;
 
+GRANT SELECT(id) ON TABLE public.lead_scores TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.lead_scores TO gardenos_worker;
+
+GRANT SELECT(task_id) ON TABLE public.lead_scores TO gardenos_worker;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.leads TO authenticated;
 GRANT SELECT ON TABLE public.leads TO gardenos_agent;
+
+GRANT SELECT(id) ON TABLE public.leads TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.leads TO gardenos_worker;
 
 GRANT UPDATE(quality_score) ON TABLE public.leads TO gardenos_agent;
 

@@ -10,7 +10,7 @@ _BLOCK = re.compile(r"^-- name: (?P<name>\w+)\s*$", re.MULTILINE)
 
 
 class Queries(Mapping[str, str]):
-    """The blocks of one `queries.sql`; `queries["lease_batch"]` is its text."""
+    """The blocks of one `queries.sql`; `queries["lease_lanes"]` is its text."""
 
     def __init__(self, package: str, text: str) -> None:
         self.package = package

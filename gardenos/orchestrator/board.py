@@ -14,6 +14,12 @@ POOLS: Final = "pools"
 """The orchestrator's note: backlog, tasks in flight and override of every agent type."""
 AGENT_PREFIX: Final = "agent:"
 """One note per agent replica, `agent:<id>`: that it lives, and its metrics."""
+STANDBY: Final = "standby"
+"""The note of an orchestrator that waits for another to leave office."""
+METRICS_PREFIX: Final = "metrics:"
+"""One note per process of the cluster, `metrics:<process>`: all it has counted."""
+TALLY: Final = "tally"
+"""The orchestrator's note: what processes counted that are gone."""
 
 
 class Board(Protocol):

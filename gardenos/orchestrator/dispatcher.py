@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,25 +16,44 @@ from gardenos.core.errors import GardenOSError
 from gardenos.core.ids import TaskId
 from gardenos.observability import events, metrics
 from gardenos.observability.events import observe
-from gardenos.orchestrator import settlement
+from gardenos.orchestrator import schedule, settlement
 from gardenos.orchestrator.executor import BatchReport
+from gardenos.orchestrator.lanes import Outlook
 from gardenos.orchestrator.queue import Queue
+from gardenos.orchestrator.suspects import Suspects
 from gardenos.orchestrator.task import AgentTask
 
-Send = Callable[[str, Sequence[AgentTask]], Awaitable[BatchReport]]
+Send = Callable[[str, Sequence[AgentTask]], AsyncIterator[BatchReport]]
+"""Sends a batch to an agent; yields a report for each group of its tasks whose ends are written."""
+LOOK_SHARE = 10
+"""Hints make it look at the queue again after so many times what the last look took."""
+PRUNED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Tempo:
-    """The loop's times, in seconds, and its batch size."""
+    """The loop's times, in seconds, and how much it does at once.
+
+    A successor dispatches at the latest `office_ttl_s + poll_s` after a predecessor that just died.
+    """
 
     lease_s: float = 30.0
     office_ttl_s: float = 6.0
     poll_s: float = 1.0
+    hint_gap_s: float = 0.02
+    """Between two looks at the queue that hints ask for."""
     rescue_every_s: float = 2.0
+    recur_every_s: float = 1.0
     prune_every_s: float = 300.0
     keep: timedelta = timedelta(days=30)
+    """How long tasks are kept that succeeded or were cancelled; dead ones stay."""
     batch: int = 50
+    """The most tasks in a call to an agent."""
+    leased_at_once: int = 200
+    age_s: float = schedule.AGE_S
+    """A waiting task gains a priority for each of these."""
+    silent_s: float = 20.0
+    """An agent that sends no report of a batch for so long, not even an empty one, is taken for dead."""
 
 
 @dataclass(slots=True)
@@ -45,6 +65,8 @@ class Pool:
     outcomes: defaultdict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
     lost: int = 0
     given_back: int = 0
+    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one suspect that runs."""
 
 
 class Dispatcher:
@@ -57,14 +79,22 @@ class Dispatcher:
         holder: str,
         send: Send,
         capacity: Callable[[], Mapping[str, int]],
+        concurrency: Mapping[str, int] | None = None,
         tempo: Tempo | None = None,
     ) -> None:
+        """`capacity`: tasks that all agents of a type take now. `concurrency`: that a single one does."""
         self._queue = queue
         self._holder = holder
         self._send = send
         self._capacity = capacity
+        self._concurrency = dict(concurrency or {})
         self._tempo = tempo or Tempo()
+        self._outlook = Outlook(age_s=self._tempo.age_s)
+        self._hinted: set[str] = set()
+        self._looked = self._learned = -math.inf
+        self._look_took_s = 0.0
         self._pools: defaultdict[str, Pool] = defaultdict(Pool)
+        self._suspects = Suspects()
         self._epoch: int | None = None
         self._office_renewed = 0.0
         self._extended = time.monotonic()
@@ -82,6 +112,7 @@ class Dispatcher:
             "dispatch": (self._dispatch, self._tempo.poll_s),
             "heartbeat": (self._heartbeat, self._tempo.lease_s / 3),
             "rescue": (self._rescue, self._tempo.rescue_every_s),
+            "recur": (self._recur, self._tempo.recur_every_s),
             "prune": (self._prune, self._tempo.prune_every_s),
         }
         for name, (cycle, every_s) in chores.items():
@@ -96,7 +127,7 @@ class Dispatcher:
         """Lease no more, leave the office to a successor, and wait for what runs."""
         self._stopping = True
         self.wake()
-        await self._end("rescue", "prune")
+        await self._end("rescue", "recur", "prune")
         if "dispatch" in self._loops:
             # It ends by itself: cancelled between lease and launch, it would lose what it leased.
             await asyncio.wait([self._loops["dispatch"]], timeout=within_s)
@@ -113,8 +144,9 @@ class Dispatcher:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
 
-    def wake(self, _payload: str = "") -> None:
-        """There may be work: look now instead of at the next poll."""
+    def wake(self, agent_type: str = "") -> None:
+        """There may be work, of this type if one is named: look now instead of at the next poll."""
+        self._hinted.add(agent_type)
         self._woken.set()
 
     async def _repeat(self, name: str, cycle: Callable[[], Awaitable[str]], every_s: float) -> None:
@@ -130,7 +162,7 @@ class Dispatcher:
                 observe(events.CycleSaid(loop=name, sentence=sentence))
             if name == "dispatch":
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(every_s):
+                    async with asyncio.timeout(self._rest_s()):
                         await self._woken.wait()
                 self._woken.clear()
             else:
@@ -149,16 +181,65 @@ class Dispatcher:
         return epoch
 
     async def _dispatch(self) -> str:
+        before = self._epoch
         epoch = await self._hold_office()
         if epoch is None:
             return "waits for another orchestrator to leave office"
+        if epoch != before:
+            await self._enter_office()
+        await self._look()
         capacity = self._capacity()
         if not capacity:
             return "waits for agents to start"
         sent = 0
         for agent_type, accepts in capacity.items():
             sent += await self._fill(agent_type, accepts, epoch)
-        return "dispatches" if sent else "has nothing due"
+        return "dispatches" if sent else "has nothing it may send"
+
+    async def _enter_office(self) -> None:
+        """Know what a predecessor did, and nothing that was true before."""
+        self._looked = self._learned = -math.inf
+        self._outlook.remember(await self._queue.begun(), time.monotonic())
+
+    async def _look(self) -> None:
+        """Read rules and heads of lanes where what is known is old, or heads where a hint came."""
+        began = time.monotonic()
+        if began - self._learned >= self._tempo.poll_s:
+            self._outlook.learn(await self._queue.rules(self._holder))
+            self._learned = began
+        old = began - self._looked >= self._tempo.poll_s
+        if not old and self._hint_in_s(began) > 0:
+            return
+        hinted, self._hinted = self._hinted, set()
+        only = None if old or "" in hinted else hinted
+        try:
+            seen = await self._queue.lanes(only)
+        except BaseException:
+            self._hinted |= hinted
+            raise
+        self._looked = time.monotonic()
+        self._look_took_s = self._looked - began
+        self._outlook.see(seen, self._looked, only=only)
+
+    def _hint_in_s(self, now: float) -> float:
+        """Seconds until it looks for a hint's sake: at once, but looking is not to fill its time.
+
+        Never where there is no room: whoever ends a task wakes it.
+        """
+        accepts = self._capacity() if self._hinted else {}
+        hinted = accepts.keys() if "" in self._hinted else accepts.keys() & self._hinted
+        if not any(accepts[name] > len(self._pools[name].in_flight) for name in hinted):
+            return math.inf
+        gap_s = max(self._tempo.hint_gap_s, LOOK_SHARE * self._look_took_s)
+        return self._looked + gap_s - now
+
+    def _rest_s(self) -> float:
+        """Seconds until there is something to do, unless it is woken."""
+        now = time.monotonic()
+        rest_s = min(self._tempo.poll_s, self._outlook.due_in_s(now))
+        if self._epoch is not None:
+            rest_s = min(rest_s, self._hint_in_s(now))
+        return max(0.0, rest_s)
 
     async def _fill(self, agent_type: str, accepts: int, epoch: int) -> int:
         pool = self._pools[agent_type]
@@ -166,61 +247,107 @@ class Dispatcher:
         free = accepts - len(pool.in_flight)
         sent = 0
         while sent < free and not self._stopping:
-            limit = min(free - sent, self._tempo.batch)
+            room = min(free - sent, self._tempo.leased_at_once)
+            allotments = self._outlook.plan(agent_type, room, time.monotonic())
+            if not allotments:
+                break
             tasks = await self._queue.lease(
                 agent_type,
-                limit=limit,
+                allotments,
                 holder=self._holder,
                 epoch=epoch,
                 lease_s=self._tempo.lease_s,
             )
             if tasks and self._stopping:
                 await self._queue.settle([settlement.handed_back(task) for task in tasks])
-            elif tasks:
-                self._launch(agent_type, pool, tasks)
-                sent += len(tasks)
-            if len(tasks) < limit:
                 break
+            self._note_in_flight(pool, tasks)
+            self._outlook.leased(agent_type, allotments, tasks, time.monotonic())
+            self._launch(agent_type, pool, tasks, accepts)
+            sent += len(tasks)
         return sent
 
-    def _launch(self, agent_type: str, pool: Pool, tasks: Sequence[AgentTask]) -> None:
+    def _note_in_flight(self, pool: Pool, tasks: Sequence[AgentTask]) -> None:
+        # One that is in flight already has lapsed, and its first run counts no more.
+        lapsed = [pool.in_flight[task.id] for task in tasks if task.id in pool.in_flight]
+        self._outlook.ended(lapsed)
         pool.in_flight |= {task.id: task for task in tasks}
         pool.leased += len(tasks)
-        observe(events.TasksLeased(agent_type=agent_type, tasks=len(tasks)))
+
+    def _launch(
+        self, agent_type: str, pool: Pool, tasks: Sequence[AgentTask], accepts: int
+    ) -> None:
+        if not tasks:
+            return
+        now = self._outlook.now(time.monotonic())
+        waits = [
+            (t.priority, max(0.0, (now - t.run_at).total_seconds())) for t in tasks if t.run_at
+        ]
+        observe(events.TasksLeased(agent_type=agent_type, tasks=len(tasks), waits=waits))
         metrics.TASKS_IN_FLIGHT.labels(agent_type).set(len(pool.in_flight))
-        batch = asyncio.create_task(self._deliver(agent_type, pool, tasks))
-        self._batches.add(batch)
-        batch.add_done_callback(self._batches.discard)
+        size = self._batch_size(agent_type, accepts)
+        for part in self._suspects.part(tasks):
+            for start in range(0, len(part), size):
+                deliver = self._deliver(agent_type, pool, part[start : start + size])
+                batch = asyncio.create_task(deliver)
+                self._batches.add(batch)
+                batch.add_done_callback(self._batches.discard)
+
+    def _batch_size(self, agent_type: str, accepts: int) -> int:
+        """So many that an agent works on two batches at least: one comes while another ends."""
+        concurrency = self._concurrency.get(agent_type, accepts)
+        return max(1, min(self._tempo.batch, concurrency // 2))
 
     async def _deliver(self, agent_type: str, pool: Pool, tasks: Sequence[AgentTask]) -> None:
+        async with pool.alone if self._suspects.suspects(tasks[0]) else nullcontext():
+            await self._deliver_now(agent_type, pool, tasks)
+
+    async def _deliver_now(self, agent_type: str, pool: Pool, tasks: Sequence[AgentTask]) -> None:
+        left = {task.id: task for task in tasks}
+        clock = asyncio.get_running_loop().time
+        patience = asyncio.timeout(self._tempo.silent_s)
         try:
-            report = await self._send(agent_type, tasks)
+            async with patience:
+                async for report in self._send(agent_type, tasks):
+                    patience.reschedule(clock() + self._tempo.silent_s)
+                    for outcome, count in report.outcomes.items():
+                        pool.outcomes[outcome] += count
+                    pool.lost += report.lost
+                    ended = [left.pop(task_id) for task_id in report.ended if task_id in left]
+                    self._suspects.ended(report.ended)
+                    self._release(agent_type, ended)
+            why, died = "The agent ended its reply without it.", False
         except Exception as error:  # noqa: BLE001 a lost replica raises whatever its transport does
-            await self._give_back(agent_type, pool, tasks, f"{type(error).__name__}: {error}")
-        else:
-            for outcome, count in report.outcomes.items():
-                pool.outcomes[outcome] += count
-            pool.lost += report.lost
+            silent = isinstance(error, TimeoutError) and patience.expired()
+            why = "The agent fell silent." if silent else f"{type(error).__name__}: {error}"
+            died = True
+        try:
+            if left:
+                await self._give_back(agent_type, pool, list(left.values()), why, died=died)
         finally:
-            self._release(agent_type, tasks)
+            self._release(agent_type, left.values())
 
     def _release(self, agent_type: str, tasks: Iterable[AgentTask]) -> None:
         in_flight = self._pools[agent_type].in_flight
-        for task in tasks:
-            # Under a later fence it is in flight anew, and that lease is still to be looked after.
-            if in_flight.get(task.id) is task:
-                del in_flight[task.id]
+        # Under a later fence it is in flight anew, and that lease is still to be looked after.
+        gone = [task for task in tasks if in_flight.get(task.id) is task]
+        for task in gone:
+            del in_flight[task.id]
+        self._outlook.ended(gone)
         metrics.TASKS_IN_FLIGHT.labels(agent_type).set(len(in_flight))
-        self.wake()
+        self._woken.set()
 
     async def _give_back(
-        self, agent_type: str, pool: Pool, tasks: Sequence[AgentTask], why: str
+        self, agent_type: str, pool: Pool, tasks: Sequence[AgentTask], why: str, *, died: bool
     ) -> None:
         observe(events.BatchGivenBack(agent_type=agent_type, tasks=len(tasks), reason=why[:500]))
         pool.given_back += len(tasks)
+        given_back = [settlement.crashed(task, why) for task in tasks]
+        if died:
+            given_back = self._suspects.lost(tasks, why)
         # Where that fails too, mostly for want of a database, the leases run out and the rescuer does it.
         with suppress(Exception):
-            await self._queue.settle([settlement.crashed(task, why) for task in tasks])
+            await self._queue.settle(given_back)
 
     # -- chores ----------------------------------------------------------------------------
 
@@ -245,35 +372,58 @@ class Dispatcher:
             # After an outage our own leases have run out, and our agents are at work all the same.
             await self._heartbeat()
         rescued = await self._queue.rescue(limit=1000)
-        if not (rescued.requeued or rescued.dead):
+        if not rescued:
             return "found no expired lease"
         observe(events.TasksRescued(requeued=rescued.requeued, dead=rescued.dead))
         self.wake()
-        return f"queued {rescued.requeued} tasks again, {rescued.dead} died"
+        cancelled = f", {rescued.cancelled} were cancelled" if rescued.cancelled else ""
+        return f"queued {rescued.requeued} tasks again, {rescued.dead} died{cancelled}"
+
+    async def _recur(self) -> str:
+        if self._epoch is None:
+            return "leaves schedules to whoever holds office"
+        fired = await self._queue.fire(limit=100)
+        for schedule_id, why in fired.stopped.items():
+            observe(events.ScheduleStopped(schedule_id=schedule_id, reason=why))
+        if not fired.tasks:
+            return "found no schedule due"
+        observe(events.SchedulesFired(tasks=len(fired.tasks)))
+        self.wake()
+        return f"enqueued {len(fired.tasks)} tasks of schedules"
 
     async def _prune(self) -> str:
         if self._epoch is None:
             return "leaves pruning to whoever holds office"
-        gone = await self._queue.prune(keep=self._tempo.keep, limit=10_000)
+        gone = some = await self._queue.prune(keep=self._tempo.keep, limit=PRUNED_AT_ONCE)
+        while some == PRUNED_AT_ONCE:
+            some = await self._queue.prune(keep=self._tempo.keep, limit=PRUNED_AT_ONCE)
+            gone += some
         return f"pruned {gone} old tasks"
 
     # -- what it is doing ------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
-        """What the orchestrator is doing: epoch, sentences, and per agent type its numbers."""
+        """What the orchestrator is doing: epoch, sentences, and per agent type its numbers and heads."""
+        capacity = self._capacity()
+        known = self._pools.keys() | set(self._outlook.types)
         return {
             "holder": self._holder,
             "epoch": self._epoch,
             "stopping": self._stopping,
             "doing": dict(self._sentences),
-            "agents": {
-                name: {
-                    "in_flight": len(pool.in_flight),
-                    "leased": pool.leased,
-                    "outcomes": dict(pool.outcomes),
-                    "lost": pool.lost,
-                    "given_back": pool.given_back,
-                }
-                for name, pool in self._pools.items()
-            },
+            "agents": {name: self._doing(name, capacity.get(name, 0)) for name in sorted(known)},
+        }
+
+    def _doing(self, agent_type: str, accepts: int) -> dict[str, Any]:
+        pool = self._pools.get(agent_type) or Pool()
+        in_flight = len(pool.in_flight)
+        return {
+            "in_flight": in_flight,
+            "leased": pool.leased,
+            "outcomes": dict(pool.outcomes),
+            "lost": pool.lost,
+            "given_back": pool.given_back,
+            "heads": self._outlook.heads(
+                agent_type, time.monotonic(), accepts=accepts, in_flight=in_flight
+            ),
         }

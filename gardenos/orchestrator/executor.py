@@ -8,11 +8,12 @@ stands once, whoever dies when.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import asyncpg
 import structlog
@@ -23,22 +24,49 @@ from gardenos.core.ids import AgencyId, TaskId
 from gardenos.db.session import Database, Role, TenantSession
 from gardenos.observability.events import TaskFinished, ZombieDropped, observe
 from gardenos.orchestrator import queue, settlement
+from gardenos.orchestrator.ledger import Ledger
+from gardenos.orchestrator.runs import STOPS_WITHIN_S, Run, said
 from gardenos.orchestrator.store import QUERIES
-from gardenos.orchestrator.task import Agent, AgentTask, Attempt, Done, Retry
+from gardenos.orchestrator.task import Agent, AgentTask, Attempt, Cancel, Done, Retry, TaskState
 
 SETTLE_EVERY_S = 0.25
-"""How long a finished run waits for the others of its batch before its end is written."""
+"""The longest a finished run waits for others of its batch before its end is written."""
+_SETTLE_SOONEST_S = 0.02
+_WRITING_SHARE = 4
+"""Between two writes of a batch passes so many times what the last one took."""
+WATCH_EVERY_S = 1.0
+"""How often it is asked whether the runs under way are still wanted, and from which age on."""
+STORE_WITHIN_S = 60.0
+"""What loading or storing takes longer than is given up: an agent's statement waits for something."""
+MAX_RESULT_BYTES = 1_048_576
 _TRIES = 5
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """How a batch ended, by kind of outcome; `lost` are runs whose fence no longer held."""
+    """How runs of a batch ended, by kind of outcome; `lost` are those whose fence no longer held."""
 
     outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
     lost: int = 0
     duration_s: float = 0.0
+    """Since the batch began."""
+    ended: tuple[TaskId, ...] = ()
+    """The tasks this is about, lost ones too: they take up no room any more."""
+
+
+Tell: TypeAlias = Callable[[BatchReport], None]
+Ends: TypeAlias = list[tuple[Attempt, bool]]
+"""Attempts as they were written, and whether their fence held."""
+
+
+@runtime_checkable
+class ReadsBudgets(Protocol):
+    """An agent whose runs may cost money: it looks up what an agency may still spend."""
+
+    async def read_budget(self, session: TenantSession) -> None:
+        """Read it, in the transaction that loads a batch of the session's agency."""
+        ...
 
 
 # The database ends one of two transactions that wait for each other; nothing is wrong with either.
@@ -61,120 +89,193 @@ class Executor:
         deadline_s: float = 120.0,
         concurrency: int = 64,
         settle_every_s: float = SETTLE_EVERY_S,
+        watch_every_s: float = WATCH_EVERY_S,
+        store_within_s: float = STORE_WITHIN_S,
+        stops_within_s: float = STOPS_WITHIN_S,
     ) -> None:
         self._database = database
         self._agent = agent
         self._deadline_s = deadline_s
         self._settle_every_s = settle_every_s
+        self._watch_every_s = watch_every_s
+        self._store_within_s = store_within_s
+        self._stops_within_s = stops_within_s
         self._slots = asyncio.Semaphore(concurrency)
+        self._runs: set[Run] = set()
+        self._stuck: set[asyncio.Task[Attempt]] = set()
+        self._watch: asyncio.Task[None] | None = None
+        self.ledger = Ledger()
 
-    async def run_batch(self, tasks: Sequence[AgentTask]) -> BatchReport:
+    async def run_batch(
+        self, tasks: Sequence[AgentTask], *, tell: Tell | None = None
+    ) -> BatchReport:
         """Run the tasks and write down how each ended, the quick ones before the slow have ended.
 
-        Raises `DatabaseUnavailable` where that cannot be written: the leases then run out and the
-        tasks run again.
+        `tell` hears of each group of ends once it is written; what is returned sums them up. Raises
+        `DatabaseUnavailable` where ends cannot be written: their leases then run out and they run again.
         """
-        began = time.perf_counter()
+        batch = _Batch(tell)
         by_agency: dict[AgencyId, list[AgentTask]] = defaultdict(list)
         for task in tasks:
             by_agency[task.agency_id].append(task)
         # Whoever sent the batch gives all of it back for an error: no part may then still be at work.
-        ended = await asyncio.gather(
-            *map(self._run_agency, by_agency.values()), return_exceptions=True
-        )
-        reports: list[BatchReport] = []
-        for each in ended:
-            if isinstance(each, BaseException):
-                raise each
-            reports.append(each)
-        return _sum(reports, duration_s=time.perf_counter() - began)
+        await _all(self._run_agency(batch, theirs) for theirs in by_agency.values())
+        return batch.sum()
 
-    async def _run_agency(self, tasks: Sequence[AgentTask]) -> BatchReport:
+    def runs(self) -> list[Run]:
+        """The runs at work now, the oldest first."""
+        begun = [run for run in self._runs if run.began_at is not None]
+        return sorted(begun, key=lambda run: -run.age_s)
+
+    async def _run_agency(self, batch: _Batch, tasks: Sequence[AgentTask]) -> None:
         try:
             loaded = await self._load(tasks)
         except DatabaseUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 whatever an agent raises is its task's failure
+        except BaseException as error:
+            if _we_are_cancelled():
+                raise
             if len(tasks) > 1:
-                return _sum([await self._run_agency([task]) for task in tasks])
-            attempt = Attempt(tasks[0], Retry(f"What it needs could not be read: {_said(error)}"))
-            return _report([attempt], await self._write([attempt]))
-        return await self._run_loaded(tasks, loaded)
+                await _all(self._run_agency(batch, [task]) for task in tasks)
+                return
+            attempt = Attempt(tasks[0], Retry(f"What it needs could not be read: {said(error)}"))
+            self._report(batch, await self._write([attempt]), {})
+        else:
+            await self._run_loaded(batch, tasks, loaded)
 
     async def _run_loaded(
-        self, tasks: Sequence[AgentTask], loaded: Mapping[TaskId, Any]
-    ) -> BatchReport:
-        reports: list[BatchReport] = []
+        self, batch: _Batch, tasks: Sequence[AgentTask], loaded: Mapping[TaskId, Any]
+    ) -> None:
+        begun = [self._begin(task, loaded.get(task.id)) for task in tasks]
+        runs = {run.work: run for run in begun}
+        took_s = {task.id: 0.0 for task in tasks}
         unwritten: list[Attempt] = []
-        running = {asyncio.create_task(self._run(task, loaded.get(task.id))) for task in tasks}
+        writing_s = 0.0
         try:
-            while running:
-                done, running = await asyncio.wait(running, timeout=self._settle_every_s)
-                unwritten += [run.result() for run in done]
+            while runs:
+                await self._some_end(runs, after_s=writing_s * _WRITING_SHARE)
+                for run in [run for run in runs.values() if run.work.done() or run.is_stuck]:
+                    del runs[run.work]
+                    unwritten.append(self._end(run))
+                    took_s[run.task.id] = run.took_s
                 if not unwritten:
                     continue
+                began = time.monotonic()
                 try:
-                    written = await self._write(unwritten)
+                    ends = await self._write(unwritten)
                 except DatabaseUnavailable:
                     # Until the last run has ended, the database has time to come back.
-                    if not running:
+                    if not runs:
                         raise
+                    writing_s = self._settle_every_s
                     continue
-                reports.append(_report(unwritten, written))
+                writing_s = time.monotonic() - began
+                self._report(batch, ends, took_s)
                 unwritten = []
         finally:
-            for run in running:
-                run.cancel()
-        return _sum(reports)
+            for run in runs.values():
+                run.work.cancel()
+                self._runs.discard(run)
 
-    async def _write(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+    def _begin(self, task: AgentTask, loaded: Any) -> Run:
+        run = Run(
+            self._agent,
+            task,
+            loaded,
+            slots=self._slots,
+            deadline_s=self._deadline_s,
+            stops_within_s=self._stops_within_s,
+        )
+        self._runs.add(run)
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._stop_unwanted())
+        return run
+
+    async def _some_end(self, runs: Mapping[asyncio.Task[Attempt], Run], *, after_s: float) -> None:
+        """Wait until a run has ended, then a moment for others: writing costs the same for many."""
+        within_s = self._settle_every_s
+        done, _ = await asyncio.wait(runs, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        if done and len(done) < len(runs):
+            linger_s = min(within_s, max(_SETTLE_SOONEST_S, after_s))
+            await asyncio.wait(runs, timeout=linger_s)
+
+    def _end(self, run: Run) -> Attempt:
+        self._runs.discard(run)
+        if not run.work.done():
+            _log.error("run_stuck", task_id=str(run.task.id), agent_type=run.task.agent_type)
+            self._stuck.add(run.work)
+            run.work.add_done_callback(self._stuck.discard)
+        return run.end()
+
+    async def _stop_unwanted(self) -> None:
+        """While there are runs, end those a member cancelled and those another run has taken over."""
+        while self._runs:
+            await asyncio.sleep(self._watch_every_s)
+            old = [run for run in self._runs if run.age_s >= self._watch_every_s]
+            if not old:
+                continue
+            try:
+                await self._stop_unwanted_of(old)
+            except Exception as error:  # noqa: BLE001 asked again soon; what ends otherwise is fenced
+                _log.warning("runs_not_watched", error=said(error))
+
+    async def _stop_unwanted_of(self, runs: Sequence[Run]) -> None:
+        # Across agencies, in one statement: as the orchestrator, who looks after the leases.
+        async with self._database.system(Role.WORKER) as session:
+            rows = await session.fetch(
+                QUERIES["find_unwanted_runs"],
+                [run.task.id for run in runs],
+                [run.task.fence for run in runs],
+            )
+        unwanted = {(row["id"], row["fence"]): row["held"] for row in rows}
+        for run in runs:
+            held = unwanted.get((run.task.id, run.task.fence))
+            if held:
+                run.stop(Cancel("A member of the agency cancelled it."))
+            elif held is not None:
+                run.stop(Retry("Its lease has passed to another run."))
+
+    async def _write(self, attempts: Sequence[Attempt]) -> Ends:
         """Write down how runs ended: together or, where one of them spoils that, each by itself.
 
-        What cannot be stored is left out: first the result, then what the run used. The attempts
-        as written; those whose fence no longer held are none of them.
+        What cannot be stored is left out: first the result, then what the run used. An end that
+        cannot even be written so is left to whoever sent the task.
         """
         try:
-            return await self._settle(attempts)
+            async with asyncio.timeout(self._store_within_s):
+                return await self._settle(attempts)
         except DatabaseUnavailable:
             raise
-        except Exception as error:
-            _log.warning("results_unstored", tasks=len(attempts), error=_said(error))
+        except BaseException as error:
+            if _we_are_cancelled():
+                raise
+            _log.warning("results_unstored", tasks=len(attempts), error=said(error))
             if len(attempts) > 1:
-                return [written for each in attempts for written in await self._write([each])]
-            (attempt,) = attempts
-            if isinstance(attempt.outcome, Done):
-                return await self._write([_poisoned(attempt, error)])
-            if attempt.usage:
-                return await self._write([replace(attempt, usage=())])
-            raise
+                return [end for each in attempts for end in await self._write([each])]
+            plainer = _plainer(attempts[0], error)
+            return await self._write([plainer]) if plainer else []
 
     async def _load(self, tasks: Sequence[AgentTask]) -> Mapping[TaskId, Any]:
-        async with self._database.session(tasks[0].claims, role=Role.AGENT) as session:
-            return await self._agent.load(session, tasks)
-
-    async def _run(self, task: AgentTask, loaded: Any) -> Attempt:
-        async with self._slots:
-            deadline = asyncio.timeout(self._deadline_s)
-            try:
-                async with deadline:
-                    return await self._agent.run(task, loaded)
-            except Exception as error:  # noqa: BLE001 whatever an agent raises is its task's failure
-                if deadline.expired():
-                    return Attempt(task, Retry(f"It took longer than {self._deadline_s:g} s."))
-                return Attempt(task, Retry(_said(error)))
+        async with (
+            asyncio.timeout(self._store_within_s),
+            self._database.session(tasks[0].claims, role=Role.AGENT) as session,
+        ):
+            if isinstance(self._agent, ReadsBudgets):
+                await self._agent.read_budget(session)
+            return dict(await self._agent.load(session, tasks))
 
     @_unless_deadlocked
-    async def _settle(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+    async def _settle(self, attempts: Sequence[Attempt]) -> Ends:
         async with self._database.session(attempts[0].task.claims, role=Role.AGENT) as session:
-            written = await self._finish_done(session, attempts)
+            held = await self._finish_done(session, attempts)
             unfinished = [
                 settlement.settle(attempt.task, attempt.outcome)
                 for attempt in attempts
                 if not isinstance(attempt.outcome, Done)
             ]
-            written |= await queue.settle(session, unfinished)
+            held |= await queue.settle(session, unfinished)
             await self._agent.record_usage(session, [a for a in attempts if a.usage])
-        return [attempt for attempt in attempts if attempt.task.id in written]
+        return [(attempt, attempt.task.id in held) for attempt in attempts]
 
     async def _finish_done(
         self, session: TenantSession, attempts: Sequence[Attempt]
@@ -185,7 +286,7 @@ class Executor:
         rows = await session.fetch(
             QUERIES["finish_batch"],
             [
-                {"id": str(a.task.id), "fence": a.task.fence, "result": dict(a.outcome.result)}
+                {"id": str(a.task.id), "fence": a.task.fence, "result": _bounded(a.outcome)}
                 for a in done.values()
                 if isinstance(a.outcome, Done)
             ],
@@ -195,32 +296,101 @@ class Executor:
         await queue.hint_finished(session, [row["id"] for row in rows if row["awaited"]])
         return written
 
+    def _report(self, batch: _Batch, ends: Ends, took_s: Mapping[TaskId, float]) -> None:
+        outcomes: Counter[str] = Counter()
+        for attempt, held in ends:
+            task, outcome = attempt.task, type(attempt.outcome).__name__.lower()
+            self.ledger.enter(attempt, took_s=took_s.get(task.id, 0.0), held=held)
+            if held:
+                outcomes[outcome] += 1
+                observe(
+                    TaskFinished(
+                        task_id=task.id,
+                        agent_type=task.agent_type,
+                        outcome=outcome,
+                        state=_state(attempt),
+                        run_s=took_s.get(task.id),
+                    )
+                )
+            else:
+                observe(
+                    ZombieDropped(task_id=task.id, agent_type=task.agent_type, fence=task.fence)
+                )
+        batch.add(
+            BatchReport(
+                outcomes=dict(outcomes),
+                lost=len(ends) - outcomes.total(),
+                duration_s=batch.age_s,
+                ended=tuple(attempt.task.id for attempt, _ in ends),
+            )
+        )
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+
+class _Batch:
+    """The reports of one batch, told as they come."""
+
+    def __init__(self, tell: Tell | None) -> None:
+        self._tell = tell
+        self._began = time.monotonic()
+        self._reports: list[BatchReport] = []
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self._began
+
+    def add(self, report: BatchReport) -> None:
+        self._reports.append(report)
+        if self._tell:
+            self._tell(report)
+
+    def sum(self) -> BatchReport:
+        outcomes: Counter[str] = Counter()
+        for report in self._reports:
+            outcomes.update(report.outcomes)
+        return BatchReport(
+            outcomes=dict(outcomes),
+            lost=sum(report.lost for report in self._reports),
+            duration_s=self.age_s,
+            ended=tuple(task_id for report in self._reports for task_id in report.ended),
+        )
 
 
-def _poisoned(attempt: Attempt, error: Exception) -> Attempt:
-    why = f"Its result could not be stored: {_said(error)}"
-    return Attempt(attempt.task, Retry(why), attempt.usage)
+async def _all(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait until every part has ended, then raise what the first failed one raised."""
+    ended = await asyncio.gather(*parts, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
 
 
-def _sum(reports: Iterable[BatchReport], *, duration_s: float = 0.0) -> BatchReport:
-    outcomes: Counter[str] = Counter()
-    lost = 0
-    for report in reports:
-        outcomes.update(report.outcomes)
-        lost += report.lost
-    return BatchReport(outcomes=dict(outcomes), lost=lost, duration_s=duration_s)
+def _we_are_cancelled() -> bool:
+    """Whether somebody cancels this task; an agent's own CancelledError is a failure like any other."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
 
 
-def _report(attempts: Sequence[Attempt], written: Sequence[Attempt]) -> BatchReport:
-    outcomes: Counter[str] = Counter()
-    for attempt in written:
-        task, outcome = attempt.task, type(attempt.outcome).__name__.lower()
-        outcomes[outcome] += 1
-        observe(TaskFinished(task_id=task.id, agent_type=task.agent_type, outcome=outcome))
-    counted = {attempt.task.id for attempt in written}
-    for task in (attempt.task for attempt in attempts if attempt.task.id not in counted):
-        observe(ZombieDropped(task_id=task.id, agent_type=task.agent_type, fence=task.fence))
-    return BatchReport(outcomes=dict(outcomes), lost=len(attempts) - len(written))
+def _state(attempt: Attempt) -> str:
+    """Where the task is now; one marked for cancelling that was to run again counts as queued."""
+    if isinstance(attempt.outcome, Done):
+        return TaskState.SUCCEEDED.value
+    return settlement.settle(attempt.task, attempt.outcome, delay=lambda _: 0.0).state.value
+
+
+def _bounded(outcome: Done) -> dict[str, Any]:
+    """The result, if it is of a size that lists of tasks can carry. Raises `ValueError`."""
+    result = dict(outcome.result)
+    size = len(json.dumps(result))
+    if size > MAX_RESULT_BYTES:
+        raise ValueError(f"it has {size} bytes; more than {MAX_RESULT_BYTES} are too many")
+    return result
+
+
+def _plainer(attempt: Attempt, error: BaseException) -> Attempt | None:
+    """The attempt with less to store, after `error` said it could not be; None where little is left."""
+    if isinstance(attempt.outcome, Done):
+        why = f"Its result could not be stored: {said(error)}"
+        return Attempt(attempt.task, Retry(why), attempt.usage)
+    if attempt.usage:
+        return replace(attempt, usage=())
+    plainest = Retry("How it ended could not be written down; the agent's log says why.")
+    return None if attempt.outcome == plainest else Attempt(attempt.task, plainest)

@@ -12,12 +12,13 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict
 
 from gardenos.core.errors import IdempotencyKeyReused, InvalidContent, NotFound
-from gardenos.core.ids import TaskId
+from gardenos.core.ids import AgencyId, TaskId
 from gardenos.db import sql
-from gardenos.db.session import TenantSession
+from gardenos.db.session import Session, TenantSession
 from gardenos.orchestrator.task import HIGHEST_PRIORITY, LOWEST_PRIORITY, NewTask, TaskState
 
 QUERIES = sql.load("gardenos.orchestrator")
+_READS = sql.load("gardenos.orchestrator.control")
 MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_RETRIES = 100
 MAX_KEY_CHARS = 255
@@ -45,6 +46,9 @@ class TaskView(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     idempotency_key: str | None = None
+    agency_id: AgencyId | None = None
+    fence: int = 0
+    cancel_requested_at: datetime | None = None
 
 
 def _view(row: asyncpg.Record) -> TaskView:
@@ -104,6 +108,11 @@ def _rows(tasks: Sequence[NewTask]) -> list[dict[str, Any]]:
     return rows
 
 
+def check(task: NewTask) -> None:
+    """Raise `InvalidContent`, naming every field, for a task that `enqueue` would refuse."""
+    _rows([task])
+
+
 async def enqueue(session: TenantSession, tasks: Sequence[NewTask]) -> list[TaskView]:
     """Enqueue tasks in the caller's transaction, in order; they exist once it commits.
 
@@ -144,9 +153,9 @@ async def _merge_known(
     return found
 
 
-async def get(session: TenantSession, task_id: TaskId) -> TaskView:
-    """One task. Raises `NotFound`, also for another agency's."""
-    row = await session.fetchrow(QUERIES["get_task"], task_id)
+async def get(session: Session, task_id: TaskId) -> TaskView:
+    """One task that the session sees. Raises `NotFound`, for a member also for another agency's."""
+    row = await session.fetchrow(_READS["get_task"], task_id)
     if row is None:
         raise NotFound(f"There is no task {task_id} here.")
     return _view(row)
@@ -161,7 +170,27 @@ async def list_tasks(
     before: TaskId | None = None,
 ) -> list[TaskView]:
     """Tasks of the agency, newest first, those made before the task `before`."""
-    rows = await session.fetch(QUERIES["list_tasks"], state, agent_type, before, limit)
+    return await tasks_of(
+        session,
+        session.claims.agency_id,
+        limit=limit,
+        state=state,
+        agent_type=agent_type,
+        before=before,
+    )
+
+
+async def tasks_of(
+    session: Session,
+    agency_id: AgencyId,
+    *,
+    limit: int,
+    state: TaskState | None = None,
+    agent_type: str | None = None,
+    before: TaskId | None = None,
+) -> list[TaskView]:
+    """Tasks of an agency, as far as the session sees them."""
+    rows = await session.fetch(_READS["list_tasks"], agency_id, state, agent_type, before, limit)
     return [_view(row) for row in rows]
 
 

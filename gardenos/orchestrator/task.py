@@ -62,6 +62,8 @@ class AgentTask:
     fence: int = 0
     created_by: UserId | None = None
     awaited: bool = False
+    run_at: datetime | None = None
+    """When it was due; with the time of its lease, how long it waited."""
 
     @property
     def claims(self) -> Claims:

@@ -2,95 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import pytest
-
-from gardenos.core.clock import SystemClock
-from gardenos.orchestrator import settlement, store
-from gardenos.orchestrator.executor import Executor
-from gardenos.orchestrator.queue import PostgresQueue, Queue
-from gardenos.orchestrator.task import AgentTask, Attempt, Done, NewTask, Retry, TaskState
-from gardenos.testing.queue import InMemoryQueue
-
-if TYPE_CHECKING:
-    from gardenos.core.claims import Claims
-    from gardenos.core.ids import TaskId
-    from gardenos.db.session import Database, TenantSession
-
-
-class Bench(Protocol):
-    """A queue, and how to put tasks in and look at them."""
-
-    queue: Queue
-
-    async def enqueue(self, task: NewTask) -> TaskId: ...
-    async def finish(self, task: AgentTask) -> bool: ...
-    async def state(self, task_id: TaskId) -> TaskState: ...
-
-
-class Quiet:
-    agent_type: ClassVar[str] = "echo"
-
-    async def load(
-        self, session: TenantSession, tasks: Sequence[AgentTask]
-    ) -> Mapping[TaskId, Any]:
-        return {}
-
-    async def run(self, task: AgentTask, loaded: Any) -> Attempt:
-        return Attempt(task, Done({}))
-
-    async def persist(self, session: TenantSession, attempts: Sequence[Attempt]) -> None: ...
-    async def record_usage(self, session: TenantSession, attempts: Sequence[Attempt]) -> None: ...
-
-
-class PostgresBench:
-    def __init__(self, db: Database, claims: Claims) -> None:
-        self.queue: Queue = PostgresQueue(db)
-        self._db, self._claims = db, claims
-
-    async def enqueue(self, task: NewTask) -> TaskId:
-        async with self._db.session(self._claims) as session:
-            (view,) = await store.enqueue(session, [task])
-        return view.id
-
-    async def finish(self, task: AgentTask) -> bool:
-        return (await Executor(self._db, Quiet()).run_batch([task])).lost == 0
-
-    async def state(self, task_id: TaskId) -> TaskState:
-        async with self._db.session(self._claims) as session:
-            return (await store.get(session, task_id)).state
-
-
-class MemoryBench:
-    def __init__(self, claims: Claims) -> None:
-        self._memory = InMemoryQueue(SystemClock())
-        self.queue: Queue = self._memory
-        self._claims = claims
-
-    async def enqueue(self, task: NewTask) -> TaskId:
-        return self._memory.enqueue(self._claims.agency_id, task)
-
-    async def finish(self, task: AgentTask) -> bool:
-        return self._memory.finish(task)
-
-    async def state(self, task_id: TaskId) -> TaskState:
-        return self._memory.state(task_id)
-
-
-@pytest.fixture(params=["postgres", "memory"])
-def bench(request: pytest.FixtureRequest, db: Database, owner: Claims) -> Bench:
-    return PostgresBench(db, owner) if request.param == "postgres" else MemoryBench(owner)
-
-
-async def lease(
-    bench: Bench, *, limit: int = 10, lease_s: float = 60, holder: str = "one"
-) -> list[AgentTask]:
-    epoch = await bench.queue.take_office(holder, ttl_s=60)
-    assert epoch is not None
-    return await bench.queue.lease("echo", limit=limit, holder=holder, epoch=epoch, lease_s=lease_s)
+from gardenos.orchestrator import settlement
+from gardenos.orchestrator.task import NewTask, Retry, TaskState
+from tests.support.queues import Bench, lease
 
 
 async def test_a_leased_task_is_leased_once(bench: Bench) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -20,9 +21,13 @@ from anyio.from_thread import start_blocking_portal
 from schemathesis import Case, HookContext
 from schemathesis.engine import Status, StopReason, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER
 
+from gardenos.ai import models as ai_models
+from gardenos.ai.progress import LONGEST_STREAM_S
 from gardenos.auth.operators import ensure_operator, issue_access_token
 from gardenos.auth.tokens import TokenIssuer
+from gardenos.db.session import Role
 from gardenos.testing.postgres import PostgresServer
 from tests.support.local import local_installation, settings_for
 from tests.support.serving import served
@@ -31,6 +36,17 @@ EXAMPLES = int(os.environ.get("GARDENOS_FUZZ_EXAMPLES", "12"))
 SEED = os.environ.get("GARDENOS_FUZZ_SEED")
 EMAIL, PASSWORD = "owner@example.org", "a password of some length"
 LONGEST_WAIT_S = 0.5
+EVENTS = "GET /ai/tasks/{task_id}/events"
+WAITING = {
+    f"POST /ai/{path}" for path in ("leads/analyze", "follow-ups", "agents/{agent_type}/run")
+}
+LATER = "2027-06-01T00:00:00Z"
+TYPE = {"agent_type": "lead_analysis"}
+DEAD_TASK = """
+INSERT INTO agent_tasks (agency_id, agent_type, state, fence, attempt, started_at, finished_at, error)
+VALUES ($1, 'lead_analysis', 'dead', 1, 1, now(), now(), '{"code": "failed", "detail": "No."}')
+RETURNING id
+"""
 
 
 @dataclass(frozen=True)
@@ -60,12 +76,18 @@ async def installation(dsn: str) -> AsyncGenerator[Target]:
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=url, headers=headers) as client:
             document = (await client.get("/openapi.json")).json()
-            show(await known_requests(client), document)
+            agency = (await client.get("/v1/agency")).json()["id"]
+            async with database.system(Role.WORKER) as session:
+                dead = str(await session.fetchval(DEAD_TASK, UUID(agency)))
+            show(await known_requests(client, dead), document)
         yield Target(url, token, document)
 
 
-async def known_requests(client: httpx.AsyncClient) -> dict[str, Known]:
-    """A request for each operation that needs a record, or a value with a meaning."""
+async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Known]:
+    """A request for each operation that needs a record, or a value with a meaning.
+
+    `dead` is the id of a dead task.
+    """
 
     async def made(path: str, **sent: Any) -> str:
         answer = await client.post(path, **sent)
@@ -79,6 +101,7 @@ async def known_requests(client: httpx.AsyncClient) -> dict[str, Known]:
     analysis = {"agent_type": "lead_analysis", "payload": lead}
     task = await made("/ai/tasks", json=analysis)
     [agent, *_] = (await client.get("/ai/agents")).json()["items"]
+    soon = {"wait_s": LONGEST_WAIT_S}
     of_lead = ("get_lead", "restore_lead", "list_scores", "list_follow_ups")
     return {name: Known(parameters=lead) for name in of_lead} | {
         "sign_up": Known({"email": "new@example.org", "password": PASSWORD}),
@@ -92,10 +115,39 @@ async def known_requests(client: httpx.AsyncClient) -> dict[str, Known]:
         "get_import": Known(parameters={"import_id": imported}),
         "submit_tasks": Known(analysis),
         "read_task": Known(parameters={"task_id": task}),
-        "analyze_lead": Known(lead),
-        "generate_follow_up": Known(lead | {"context": "They asked for a price."}),
+        "replay_task": Known(parameters={"task_id": dead}),
+        "analyze_lead": Known(lead | soon),
+        "generate_follow_up": Known(lead | soon | {"context": "They asked for a price."}),
         "read_agent_metrics": Known(parameters={"agent_id": agent["id"]}),
-        "scale_agents": Known({"replicas": 2}, parameters={"agent_type": "lead_analysis"}),
+        "scale_agents": Known({"replicas": 2}, parameters=TYPE),
+        "run_agent": Known({"input": lead} | soon, parameters=TYPE),
+        "follow_task": Known(parameters={"task_id": task} | soon),
+        **await steering_requests(client, made, analysis),
+    }
+
+
+async def steering_requests(
+    client: httpx.AsyncClient, made: Callable[..., Awaitable[str]], analysis: dict[str, Any]
+) -> dict[str, Known]:
+    """The same for what steers the queue."""
+    later = await made("/ai/tasks", json=analysis | {"run_at": LATER})
+    daily = analysis | {"cron": "0 7 * * *"}
+    first, second = [await made("/ai/schedules", json=daily | {"name": name}) for name in "ab"]
+    for path, params in (("/ai/pauses", {}), ("/ai/limits", TYPE)):
+        assert (await client.put(path, params=params, json={})).is_success
+    return {
+        "cancel_task": Known(parameters={"task_id": later}),
+        "cancel_tasks": Known({"agent_type": "painter"}),
+        "replay_tasks": Known({"agent_type": "painter"}),
+        "create_schedule": Known(daily | {"name": "c"}),
+        "read_schedule": Known(parameters={"schedule_id": first}),
+        "change_schedule": Known(
+            {"priority": 1}, parameters={"schedule_id": first, "If-Match": "*"}
+        ),
+        "delete_schedule": Known(parameters={"schedule_id": second}),
+        "pause_dispatch": Known({"reason": "Cleaning"}, parameters=TYPE),
+        "put_limit": Known({"max_running": 5}, parameters=TYPE),
+        "lift_limit": Known(parameters=TYPE),
     }
 
 
@@ -146,7 +198,7 @@ def configured(target: Target) -> schemathesis.Config:
 
 
 class Tamer:
-    """Changes requests that would all be answered alike, or would wait for a minute."""
+    """Changes requests that would all be answered alike."""
 
     def __init__(self) -> None:
         self._used: set[tuple[str, str, str]] = set()
@@ -157,9 +209,6 @@ class Tamer:
             del case.headers["Idempotency-Key"]
         if case.method == "PATCH" and self._was_used(case, "If-Match"):
             case.headers["If-Match"] = "*"
-        for sent in (case.query, case.body):
-            if isinstance(sent, dict) and _is_long(sent.get("wait_s")):
-                sent["wait_s"] = LONGEST_WAIT_S
         return case
 
     def _was_used(self, case: Case[Any], header: str) -> bool:
@@ -170,12 +219,40 @@ class Tamer:
         return known and isinstance(value, str)
 
 
-def _is_long(wait_s: object) -> bool:
-    return (
-        isinstance(wait_s, (int, float))
-        and not isinstance(wait_s, bool)
-        and LONGEST_WAIT_S < wait_s <= 60
-    )
+def impatient(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:
+    """Have no request wait for long; see `before_call` of Schemathesis.
+
+    Whether a task ends meanwhile is open: one of the requests before may have paused all work.
+    """
+    label = case.operation.label
+    longest = LONGEST_STREAM_S if label == EVENTS else ai_models.LONGEST_WAIT_S
+    if label == EVENTS:
+        case.query = {"wait_s": longest, **(case.query or {})}
+    if label in WAITING and isinstance(case.body, dict):
+        case.body.setdefault("wait_s", longest)
+    for sent in (case.query, case.body):
+        if isinstance(sent, dict) and _is_long(sent.get("wait_s"), longest):
+            sent["wait_s"] = LONGEST_WAIT_S
+
+
+@contextmanager
+def before_each_call(hook: Callable[..., None]) -> Generator[None]:
+    """Have Schemathesis call `hook` before every request, in all of its phases."""
+    GLOBAL_HOOK_DISPATCHER.register_hook_with_name(hook, "before_call")
+    try:
+        yield
+    finally:
+        GLOBAL_HOOK_DISPATCHER.unregister(hook)
+
+
+def _is_long(wait_s: object, longest: float) -> bool:
+    """Whether it is a time that the route would wait; in a query it may be written as text."""
+    if isinstance(wait_s, bool) or not isinstance(wait_s, (int, float, str)):
+        return False
+    try:
+        return LONGEST_WAIT_S < float(wait_s) <= longest
+    except ValueError:
+        return False
 
 
 @dataclass
@@ -234,8 +311,9 @@ def test_every_operation_keeps_to_the_document_whatever_is_sent(target: Target) 
         for method in methods
     }
     findings = Findings()
-    for event in from_schema(schema).execute():
-        findings.note(event)
+    with before_each_call(impatient):
+        for event in from_schema(schema).execute():
+            findings.note(event)
     print(f"{len(operations)} operations, {findings.cases.total()} cases: {dict(findings.cases)}")
     for label in sorted(operations):
         print(f"  {label}: {dict(sorted(findings.statuses[label].items()))}")

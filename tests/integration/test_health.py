@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gardenos.observability import metrics
+from gardenos.observability.events import observe, subscribe
 from gardenos.orchestrator.queue import PostgresQueue
 from gardenos.serve.api import create_api
 from gardenos.serve.composition import compose
 from gardenos.serve.health import KEPT_S
+from tests.support.events import samples_of_every_event
 from tests.support.local import (
     POOL,
     client_of,
@@ -155,6 +160,10 @@ class CountedOrchestrator:
     async def agents(self) -> Sequence[Mapping[str, Any]]:
         return []
 
+    async def metrics(self) -> bytes:
+        self.asked += 1
+        return b"# nothing yet\n"
+
     async def set_replicas(
         self, agent_type: str, replicas: int, *, set_by: Claims, ttl_s: float | None = None
     ) -> Mapping[str, Any]:
@@ -179,35 +188,80 @@ async def test_however_many_ask_the_parts_are_asked_once_a_moment(
     assert "gardenos migrate" in told["checks"]["database"]
 
 
-async def test_metrics_count_requests_and_pools(installation: FastAPI, owner: Claims) -> None:
+async def test_metrics_are_those_of_the_whole_installation(
+    installation: FastAPI, owner: Claims
+) -> None:
     async with signing_in(installation) as sign_in:
         client = sign_in(owner)
+        done = ("lead_analysis", "done")
+        before = (await families(client))["gardenos_task_runs"].get(done, 0)
         answer = await client.post("/ai/leads/analyze", json={"lead": {"first_name": "Ada"}})
         assert answer.status_code == 200
         seen = await eventually(
             lambda: families(client),
             # The backlog is that of the orchestrator's last round.
             lambda seen: (
-                bool(seen["gardenos_pool_runs"].get(("lead_analysis", "done")))
+                seen["gardenos_task_runs"].get(done) == before + 1
                 and not any(seen["gardenos_pool_backlog"].values())
             ),
         )
-    assert seen["gardenos_pool_replicas"] == {("lead_analysis",): 1, ("follow_up",): 1}
-    assert seen["gardenos_pool_capacity"] == {
-        ("lead_analysis",): POOL.concurrency,
-        ("follow_up",): POOL.concurrency,
-    }
-    assert set(seen["gardenos_pool_backlog"]) == {("lead_analysis",), ("follow_up",)}
-    assert seen["gardenos_pool_runs"] == {("lead_analysis", "done"): 1}
+    for agent_type in ("lead_analysis", "follow_up"):
+        assert seen["gardenos_pool_replicas"][agent_type,] == 1
+        assert seen["gardenos_pool_wanted_replicas"][agent_type,] == 1
+        assert seen["gardenos_pool_capacity"][agent_type,] == POOL.concurrency
+        assert seen["gardenos_pool_leases"][agent_type,] == 0
+        assert seen["gardenos_pool_oldest_wait_seconds"][agent_type,] == 0
+    assert seen["gardenos_orchestrator_up"] == {(): 1}
+    assert seen["gardenos_orchestrator_epoch"][()] >= 1
     requests = seen["gardenos_http_request_duration_seconds"]
     assert any(labels[:3] == ("POST", "/ai/leads/analyze", "200") for labels in requests)
-    assert not any(str(owner.agency_id) in label for labels in requests for label in labels)
+    assert not any(
+        str(owner.agency_id) in label
+        for family in seen.values()
+        for labels in family
+        for label in labels
+    )
 
 
-async def test_metrics_are_there_without_an_orchestrator(alone: httpx.AsyncClient) -> None:
+async def test_without_an_orchestrator_metrics_are_the_gateways_own_and_say_so(
+    alone: httpx.AsyncClient,
+) -> None:
+    unsubscribe = subscribe(metrics.count_event)
+    try:
+        await alone.get("/healthz")
+    finally:
+        unsubscribe()
     seen = await families(alone)
-    assert "gardenos_http_request_duration_seconds" in seen
-    assert "gardenos_pool_replicas" not in seen
+    assert seen["gardenos_orchestrator_up"] == {(): 0}
+    requests = seen["gardenos_http_request_duration_seconds"]
+    assert any(labels[:2] == ("GET", "/healthz") for labels in requests)
+
+
+async def test_however_many_ask_for_metrics_the_orchestrator_is_asked_once_a_moment(
+    settings: Settings, db: Database
+) -> None:
+    orchestrator = CountedOrchestrator()
+    async with client_of(create_api(compose(settings, db, orchestrator=orchestrator))) as client:
+        began = time.monotonic()
+        await asyncio.gather(*(client.get("/metrics") for _ in range(50)))
+        assert orchestrator.asked <= 1 + (time.monotonic() - began) / KEPT_S
+
+
+async def test_promtool_finds_nothing_to_say_of_the_metrics(
+    installation: FastAPI, owner: Claims, promtool: Path
+) -> None:
+    async with signing_in(installation) as sign_in:
+        client = sign_in(owner)
+        answer = await client.post("/ai/leads/analyze", json={"lead": {"first_name": "Ada"}})
+        assert answer.status_code == 200
+        for event in samples_of_every_event():
+            observe(event)
+        text = (await client.get("/metrics")).content
+    assert b"gen_ai_client_token_usage_bucket{" in text
+    checked = await asyncio.to_thread(
+        subprocess.run, [promtool, "check", "metrics"], input=text, capture_output=True, check=False
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

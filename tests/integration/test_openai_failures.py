@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -12,17 +13,19 @@ from pydantic import BaseModel
 
 from gardenos.ai import llm as models
 from gardenos.ai import prompts
+from gardenos.ai.llm.breaker import BreakerLLM
 from gardenos.ai.llm.errors import (
     LLMBadOutput,
     LLMError,
     LLMRateLimited,
     LLMRefused,
+    LLMResting,
     LLMTimeout,
     LLMUnavailable,
 )
 from gardenos.ai.llm.fallback import FallbackLLM
 from gardenos.ai.llm.openai import OpenAILLM
-from gardenos.ai.llm.protocol import CallOutcome, Completion, Mode
+from gardenos.ai.llm.protocol import CallOutcome, Completion, LLMCall, Mode
 from gardenos.ai.llm.reach import RemoteModelForbidden
 from gardenos.core.config import Settings
 from gardenos.observability import events
@@ -98,12 +101,12 @@ async def test_an_unreadable_retry_after_is_a_backoff_of_our_own(header: str) ->
 async def test_an_endpoint_that_asks_for_too_long_a_wait_is_left_alone_that_long() -> None:
     async with model_server([error(429, retry_after="60"), GOOD]) as server:
         clock = ManualTime()
-        llm = client(server, clock)
+        llm = BreakerLLM(client(server, clock), monotonic=clock.monotonic)
         with pytest.raises(LLMRateLimited) as caught:
             await llm.complete(REQUEST)
         assert caught.value.retry_after_s == 60
         assert clock.waits == []
-        with pytest.raises(LLMUnavailable, match="asked again in 60 s"):
+        with pytest.raises(LLMResting, match="asked again in 60 s"):
             await llm.complete(REQUEST)
         assert len(server.requests) == 1
         clock.now += 61
@@ -118,20 +121,21 @@ async def test_an_answer_to_an_older_request_does_not_end_the_rest_an_endpoint_a
 
     async with model_server([error(503), error(429, retry_after="60"), GOOD]) as server:
         clock = ManualTime()
-        llm = OpenAILLM(
+        asked = OpenAILLM(
             base_url=server.url,
             model="m",
             monotonic=clock.monotonic,
             sleep=after_the_rest_began,
             clock=Noon(),
         )
+        llm = BreakerLLM(asked, monotonic=clock.monotonic)
         older = asyncio.create_task(llm.complete(REQUEST))
         await server.was_asked.wait()
         with pytest.raises(LLMRateLimited):
             await llm.complete(REQUEST)
         resting.set()
         assert (await older).output.answer == "yes"
-        with pytest.raises(LLMUnavailable, match="asked again in 60 s"):
+        with pytest.raises(LLMResting, match="asked again in 60 s"):
             await llm.complete(REQUEST)
         await llm.aclose()
 
@@ -146,7 +150,7 @@ def _chats(_request: Mapping[str, Any]) -> Answer:
 
 async def test_answers_of_no_use_in_between_keep_an_endpoint_from_resting() -> None:
     async with model_server(_fails) as server:
-        llm = client(server)
+        llm = BreakerLLM(client(server))
         for _ in range(4):
             server.script = _fails
             with pytest.raises(LLMUnavailable, match="answered 503"):
@@ -267,12 +271,12 @@ async def test_a_body_that_is_no_json_is_survived(kind: str) -> None:
 async def test_a_dead_endpoint_is_left_alone_after_three_failures() -> None:
     async with model_server(lambda _request: error(503)) as server:
         clock = ManualTime()
-        llm = client(server, clock)
+        llm = BreakerLLM(client(server, clock), monotonic=clock.monotonic)
         for _ in range(3):
             with pytest.raises(LLMUnavailable):
                 await llm.complete(REQUEST)
         asked = len(server.requests)
-        with pytest.raises(LLMUnavailable, match="asked again in 30 s") as caught:
+        with pytest.raises(LLMResting, match="asked again in 30 s") as caught:
             await llm.complete(REQUEST)
         assert caught.value.calls == ()
         assert len(server.requests) == asked
@@ -327,3 +331,16 @@ async def test_no_test_reaches_a_real_model() -> None:
     with pytest.raises(RemoteModelForbidden, match=r"api\.deepinfra\.com"):
         await llm.complete(REQUEST)
     await llm.aclose()
+
+
+async def test_a_call_that_is_cut_short_is_on_the_record() -> None:
+    told: list[LLMCall] = []
+    async with model_server([HANG]) as server:
+        llm = client(server)
+        asking = asyncio.create_task(llm.complete(replace(REQUEST, tell=told.append)))
+        await server.was_asked.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await llm.aclose()
+    assert [(call.outcome, call.cost_usd) for call in told] == [(CallOutcome.CUT_SHORT, None)]

@@ -107,9 +107,14 @@ async def test_what_the_loops_say_is_for_operators(
 ) -> None:
     await running_agents(api)
     assert (await api.get(STATUS)).json()["doing"] == {}
-    doing = (await operating.get(STATUS)).json()["doing"]
-    assert doing["rounds"] == "watches"
-    assert doing["dispatch"] in ("has nothing due", "dispatches")
+
+    async def doing() -> dict[str, str]:
+        told: dict[str, str] = (await operating.get(STATUS)).json()["doing"]
+        return told
+
+    said = ("has nothing it may send", "dispatches")
+    told = await eventually(doing, lambda told: told["dispatch"] in said)
+    assert told["rounds"] == "watches"
 
 
 async def test_agents_and_their_metrics_are_shown_without_where_they_run(
@@ -174,6 +179,73 @@ async def test_an_operator_sets_a_size_and_it_is_known_who_did(
     assert pool["override"] == 3
 
 
+async def test_a_size_asked_for_with_a_key_is_asked_for_once_and_written_down(
+    operating: httpx.AsyncClient, operator: Claims
+) -> None:
+    key = {"Idempotency-Key": "once"}
+    first = await operating.post(SCALE, json={"replicas": 3}, headers=key)
+    assert (await operating.post(SCALE, json={"replicas": 2})).status_code == 200
+    again = await operating.post(SCALE, json={"replicas": 3}, headers=key)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert again.headers["idempotent-replayed"] == "true"
+    # What was asked for since stands: a repetition is not another request.
+    pool = (await operating.get(STATUS)).json()["agents"]["lead_analysis"]
+    assert pool["override"] == 2
+    other = await operating.post(SCALE, json={"replicas": 1}, headers=key)
+    assert other.status_code == 409
+    refused = await operating.post(SCALE, json={"replicas": 11}, headers={"Idempotency-Key": "new"})
+    assert refused.status_code == 400
+    tried = await operating.post(SCALE, json={"replicas": 1}, headers={"Idempotency-Key": "new"})
+    assert tried.status_code == 200
+    told = (await operating.get("/ai/operator-actions")).json()["items"]
+    assert [(each["action"], each["detail"]["replicas"]) for each in told] == [
+        ("scale", 1),
+        ("scale", 2),
+        ("scale", 3),
+    ]
+    assert {(each["target"], each["actor"]) for each in told} == {
+        ("agents lead_analysis", str(operator.sub))
+    }
+
+
+async def test_why_a_head_waits_is_told_by_the_orchestrator(
+    operating: httpx.AsyncClient, api: httpx.AsyncClient, owner: Claims
+) -> None:
+    await running_agents(operating)
+    assert (await api.put("/ai/pauses", json={})).status_code == 200
+
+    async def lanes() -> list[dict[str, Any]]:
+        # Pauses are read every second: what comes before that may still be worked off.
+        await submit(api)
+        found: list[dict[str, Any]] = (await operating.get(QUEUES)).json()["lanes"]
+        return found
+
+    [lane] = await eventually(
+        lanes, lambda lanes: [lane["hold"] for lane in lanes] == ["paused_agency"]
+    )
+    assert lane["agency_id"] == str(owner.agency_id)
+    assert "paused" in lane["why"]
+
+
+async def test_a_member_sees_of_the_work_under_way_its_agencys_own(
+    api: httpx.AsyncClient, operating: httpx.AsyncClient
+) -> None:
+    for idle in await running_agents(api):
+        assert idle["current"] == []
+        assert idle["latency_s"].keys() == {"p50", "p95", "p99"}
+        assert idle["tokens"] == {"input": 0, "output": 0}
+    assert (await api.post("/ai/leads/analyze", json={"lead": {}})).status_code == 200
+
+    async def agent() -> dict[str, Any]:
+        told: dict[str, Any] = (await operating.get(f"{AGENTS}/lead_analysis-1/metrics")).json()
+        return told
+
+    told = await eventually(agent, lambda told: told["finished"] == 1)
+    assert told["throughput_per_s"] > 0
+    assert told["latency_s"]["p50"] > 0
+    assert (told["errors"], told["cost_usd"]) == (0, "0")
+
+
 async def test_a_size_without_an_end_stands_until_it_is_handed_back(
     operating: httpx.AsyncClient,
 ) -> None:
@@ -188,12 +260,12 @@ async def test_a_size_without_an_end_stands_until_it_is_handed_back(
     assert await override() is None
 
 
-@pytest.mark.parametrize("replicas", [0, POOL.highest + 1, 1000])
+@pytest.mark.parametrize("replicas", [-1, 0, POOL.highest + 1, 10**30])
 async def test_a_size_outside_the_range_is_refused_with_the_range(
     operating: httpx.AsyncClient, admin: AdminConnection, replicas: int
 ) -> None:
     answer = await operating.post(SCALE, json={"replicas": replicas})
-    assert answer.status_code == 422
+    assert answer.status_code == 400
     assert "1 to 3" in answer.json()["detail"]
     assert answer.json()["errors"] == [{"pointer": "/replicas", "detail": "is outside 1 to 3"}]
     assert await admin.fetchval("SELECT count(*) FROM agent_overrides") == 0
@@ -203,8 +275,6 @@ async def test_a_size_outside_the_range_is_refused_with_the_range(
     ("body", "pointer"),
     [
         ({}, "/replicas"),
-        ({"replicas": -1}, "/replicas"),
-        ({"replicas": 1001}, "/replicas"),
         ({"replicas": "2"}, "/replicas"),
         ({"replicas": 1.5}, "/replicas"),
         ({"replicas": True}, "/replicas"),
@@ -269,6 +339,7 @@ async def test_the_queues_show_what_waits_and_what_would_run_next(
         "scheduled": 1,
         "running": 0,
         "oldest_ready_s": None,
+        "at_least": False,
     }
     painting = queues["depth"]["painter"]
     assert (painting["ready"], painting["scheduled"], painting["running"]) == (12, 0, 0)
@@ -276,7 +347,11 @@ async def test_the_queues_show_what_waits_and_what_would_run_next(
     heads = queues["heads"]
     assert {head["agent_type"] for head in heads} == {"painter"}
     assert {head["agency_id"] for head in heads} == {str(agency)}
-    assert [head["priority"] for head in heads] == [1, 2, 2, 3, 3, 4, 4, 5, 6, 7]
+    # One for each lane: what an agency has queued for a type at a priority.
+    assert [head["priority"] for head in heads] == list(range(1, 10))
+    orphans = [lane for lane in queues["lanes"] if lane["agent_type"] == "painter"]
+    assert [lane["priority"] for lane in orphans] == list(range(1, 10))
+    assert {lane["why"] for lane in orphans} == {"This installation has no agents of type painter."}
     assert queues["orchestrator"]["epoch"] == 1
     assert queues["orchestrator"]["agents"]["lead_analysis"]["capacity"] == POOL.concurrency
 

@@ -12,9 +12,11 @@ import pytest
 
 from gardenos.core.errors import IdempotencyKeyReused, InvalidContent, NotFound
 from gardenos.orchestrator import settlement, store
+from gardenos.orchestrator.control import tasks as control
 from gardenos.orchestrator.executor import Executor
 from gardenos.orchestrator.queue import PostgresQueue
 from gardenos.orchestrator.task import AgentTask, Attempt, Done, NewTask, Retry, TaskState
+from gardenos.testing.queue import lease_next
 
 if TYPE_CHECKING:
     from gardenos.core.claims import Claims
@@ -66,7 +68,7 @@ async def lease(
 ) -> list[AgentTask]:
     epoch = await queue.take_office(holder, ttl_s=60)
     assert epoch is not None
-    return await queue.lease("scribe", limit=50, holder=holder, epoch=epoch, lease_s=lease_s)
+    return await lease_next(queue, "scribe", limit=50, holder=holder, epoch=epoch, lease_s=lease_s)
 
 
 async def enqueue(db: Database, claims: Claims, *tasks: NewTask) -> list[store.TaskView]:
@@ -144,7 +146,8 @@ async def test_a_task_out_of_retries_is_dead_and_can_be_replayed(
     await Executor(db, Scribe()).run_batch(await lease(queue))
     dead = await read(db, owner, task.id)
     assert (dead.state, dead.error) == (TaskState.DEAD, {"code": "retry", "detail": "not today"})
-    assert await queue.replay([task.id]) == 1
+    async with db.session(owner) as session:
+        assert (await control.replay(session, task.id)).attempt == 0
     assert (await read(db, owner, task.id)).state is TaskState.QUEUED
 
 
@@ -157,8 +160,9 @@ async def test_two_orchestrators_never_lease_at_once(db: Database, owner: Claims
     assert second is not None
     assert second == first + 1
     assert await queue.take_office("one", ttl_s=60) is None
-    assert await queue.lease("scribe", limit=9, holder="one", epoch=first, lease_s=9) == []
-    assert len(await queue.lease("scribe", limit=9, holder="two", epoch=second, lease_s=9)) == 1
+    assert await lease_next(queue, "scribe", limit=9, holder="one", epoch=first, lease_s=9) == []
+    leased = await lease_next(queue, "scribe", limit=9, holder="two", epoch=second, lease_s=9)
+    assert len(leased) == 1
 
 
 async def test_urgent_tasks_are_leased_first(db: Database, owner: Claims) -> None:
@@ -233,7 +237,7 @@ async def test_a_date_long_past_does_not_push_in(db: Database, owner: Claims) ->
     queue = PostgresQueue(db)
     epoch = await queue.take_office("one", ttl_s=60)
     assert epoch is not None
-    (leased,) = await queue.lease("scribe", limit=1, holder="one", epoch=epoch, lease_s=30)
+    (leased,) = await lease_next(queue, "scribe", limit=1, holder="one", epoch=epoch, lease_s=30)
     assert leased.payload["name"] == "first"
 
 
@@ -249,7 +253,8 @@ async def test_the_depth_is_known_without_a_look_at_what_has_ended(
     assert len(await lease(PostgresQueue(db))) == 20
     await enqueue(db, owner, work("waits"), work("later", run_at=datetime(2027, 6, 1, tzinfo=UTC)))
     await admin.execute("VACUUM ANALYZE agent_tasks")
-    plan = await admin.fetch(f"EXPLAIN {store.QUERIES['depth_by_type']}")
+    await admin.execute(f"PREPARE depth AS {store.QUERIES['depth_by_type']}")
+    plan = await admin.fetch("EXPLAIN EXECUTE depth(10000)")
     assert not [row[0] for row in plan if "Seq Scan" in row[0]]
     (depth,) = (await PostgresQueue(db).depth()).values()
     assert (depth["ready"], depth["scheduled"], depth["running"]) == (1, 1, 20)

@@ -35,9 +35,8 @@ FEEDS: dict[str, dict[str, type[BaseModel]]] = {
         "list_follow_ups": FollowUp,
     },
     "gardenos.crm.transfer": {"finish_import": ImportCounts, "get_import": ImportCounts},
-    "gardenos.orchestrator": dict.fromkeys(
-        ("enqueue_batch", "find_by_keys", "get_task", "list_tasks"), TaskView
-    ),
+    "gardenos.orchestrator": dict.fromkeys(("enqueue_batch", "find_by_keys"), TaskView),
+    "gardenos.orchestrator.control": dict.fromkeys(("get_task", "list_tasks"), TaskView),
 }
 FED = [
     pytest.param(package, block, model, id=f"{package}.{block}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -49,6 +49,9 @@ class NearbyOrchestrator:
     async def agents(self) -> Sequence[Mapping[str, Any]]:
         return self._orchestrator.agents()
 
+    async def metrics(self) -> bytes:
+        return self._orchestrator.metrics()
+
     async def set_replicas(
         self, agent_type: str, replicas: int, *, set_by: Claims, ttl_s: float | None = None
     ) -> Mapping[str, Any]:
@@ -78,7 +81,7 @@ async def _worker(
         agent_type,
         Executor(database, agent),
         board,
-        about={"provider": agent.llm.provider, "model": agent.llm.model},
+        about=agent.about,
         beat_s=0.1,
     )
     worker.start()
@@ -91,11 +94,11 @@ async def _worker(
 
 @asynccontextmanager
 async def local_installation(
-    settings: Settings, *, present: Sequence[str] = agents.AGENT_TYPES
+    settings: Settings, *, present: Sequence[str] | None = None
 ) -> AsyncGenerator[FastAPI]:
     """The API with everything behind it at work, until the block ends.
 
-    `present` are the types of which there is an agent.
+    `present` are the types of which there is an agent; every type where it is not given.
     """
     assert settings.database_url is not None
     dsn = settings.database_url.get_secret_value()
@@ -105,12 +108,12 @@ async def local_installation(
         stack.push_async_callback(database.pool.close)
         board = LocalBoard()
         workers: dict[str, Worker] = {}
-        for agent_type in present:
+        for agent_type in agents.registry() if present is None else present:
             at_work = _worker(agent_type, settings, database, board)
             workers[agent_type] = await stack.enter_async_context(at_work)
 
-        async def send(agent_type: str, tasks: Sequence[AgentTask]) -> BatchReport:
-            return await workers[agent_type].run_batch(tasks)
+        def send(agent_type: str, tasks: Sequence[AgentTask]) -> AsyncIterator[BatchReport]:
+            return workers[agent_type].run_batch(tasks)
 
         orchestrator = AIOrchestrator(
             PostgresQueue(database),
@@ -118,7 +121,7 @@ async def local_installation(
             holder="test-local",
             send=send,
             board=board,
-            pools=dict.fromkeys(agents.AGENT_TYPES, POOL),
+            pools=dict.fromkeys(agents.registry(), POOL),
             tempo=Tempo(poll_s=0.1),
             round_s=0.2,
         )

@@ -5,14 +5,19 @@ CREATE INDEX agent_tasks_lane_idx ON public.agent_tasks (agent_type, priority, a
   WHERE state = 'queued';
 
 -- What runs is bounded by what agents accept, so one small index serves its counts and its leases.
+-- It leaves lease_until out: a heartbeat then touches no index.
 DROP INDEX public.agent_tasks_expiry_idx;
-CREATE INDEX agent_tasks_running_idx ON public.agent_tasks (agent_type, agency_id) INCLUDE (lease_until)
+CREATE INDEX agent_tasks_running_idx ON public.agent_tasks (agent_type, agency_id) INCLUDE (leased_by)
   WHERE state = 'running';
 
 -- Lists by state and counts by state; the key's index holds only what has a key.
 CREATE INDEX agent_tasks_state_idx ON public.agent_tasks (agency_id, state, id DESC) INCLUDE (agent_type);
 CREATE INDEX agent_tasks_finished_idx ON public.agent_tasks (finished_at)
   WHERE state IN ('succeeded', 'cancelled');
+-- Runs that failed are few; these two find the latest of them.
+CREATE INDEX agent_tasks_dead_idx ON public.agent_tasks (finished_at) WHERE state = 'dead';
+CREATE INDEX agent_tasks_retried_idx ON public.agent_tasks (started_at)
+  WHERE state = 'queued' AND started_at IS NOT NULL;
 DROP INDEX public.agent_tasks_idempotency_key;
 CREATE UNIQUE INDEX agent_tasks_idempotency_key ON public.agent_tasks (agency_id, idempotency_key)
   WHERE idempotency_key IS NOT NULL;
@@ -23,6 +28,7 @@ ALTER TABLE public.agent_tasks
   ADD COLUMN cancelled_by uuid,
   ADD CONSTRAINT a_canceller_cancels CHECK (cancelled_by IS NULL OR cancel_requested_at IS NOT NULL),
   ADD CONSTRAINT attempts_are_bounded CHECK (attempt <= max_retries + 1),
+  ADD CONSTRAINT a_lease_raises_the_fence CHECK (fence >= 0 AND (fence > 0) = (started_at IS NOT NULL)),
   ADD CONSTRAINT marked_tasks_do_not_wait CHECK (state <> 'queued' OR cancel_requested_at IS NULL);
 CREATE FUNCTION app.end_cancelled_task() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -64,7 +70,10 @@ CREATE TABLE public.task_schedules (
   UNIQUE (agency_id, name)
 );
 CREATE INDEX task_schedules_due_idx ON public.task_schedules (next_run_at) WHERE enabled;
-CREATE TRIGGER task_schedules_touch BEFORE UPDATE ON public.task_schedules FOR EACH ROW EXECUTE FUNCTION app.touch();
+-- Its version is what a member changed: the orchestrator moving it on is no change of theirs.
+CREATE TRIGGER task_schedules_touch
+  BEFORE UPDATE OF name, agent_type, payload, priority, max_retries, cron, time_zone, enabled
+  ON public.task_schedules FOR EACH ROW EXECUTE FUNCTION app.touch();
 ALTER TABLE public.task_schedules ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.task_schedules FORCE ROW LEVEL SECURITY;
 CREATE POLICY task_schedules_select ON public.task_schedules FOR SELECT TO authenticated

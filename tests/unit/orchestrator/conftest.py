@@ -10,6 +10,7 @@ import pytest
 
 from gardenos.orchestrator import store
 from gardenos.orchestrator.queue import PostgresQueue
+from gardenos.orchestrator.schedule import Allotment
 from gardenos.orchestrator.task import AgentTask, Attempt, Done, Fail, NewTask
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Patient:
-    """Says when it works, and ends when it may: `{"fails": true}` with a failure."""
+    """Says when it works, and ends when it may: what `fails` with a failure, what is `quick` at once."""
 
     agent_type: ClassVar[str] = "patient"
 
@@ -34,7 +35,8 @@ class Patient:
 
     async def run(self, task: AgentTask, loaded: Any) -> Attempt:
         self.working.set()
-        await self.may_end.wait()
+        if not task.payload.get("quick"):
+            await self.may_end.wait()
         return Attempt(task, Fail("as told") if task.payload.get("fails") else Done({}))
 
     async def persist(self, session: TenantSession, attempts: Sequence[Attempt]) -> None: ...
@@ -57,7 +59,12 @@ class Tasks:
         await self.enqueue(*payloads)
         epoch = await self.queue.take_office("test", ttl_s=60)
         assert epoch is not None
-        return await self.queue.lease("patient", limit=50, holder="test", epoch=epoch, lease_s=30)
+        seen = await self.queue.lanes(["patient"])
+        everything = [
+            Allotment(lane.priority, lane.agency_id, 50, lane.head, seen.at, lane.priority)
+            for lane in seen.lanes["patient"]
+        ]
+        return await self.queue.lease("patient", everything, holder="test", epoch=epoch, lease_s=30)
 
     async def all(self) -> list[store.TaskView]:
         async with self._db.session(self._claims) as session:

@@ -66,6 +66,22 @@ def context(replicas: int, *, lowest: int = 1, highest: int = 10) -> Autoscaling
     )
 
 
+class HungBoard(LivingBoard):
+    """A board whose answers come until it is cut off, and from then on never."""
+
+    def __init__(self, pools: Any) -> None:
+        super().__init__(pools)
+        self.cut_off = threading.Event()
+        self.hangs = threading.Event()
+        self.let_go = threading.Event()
+
+    def read(self, prefix: str) -> dict[str, bytes]:
+        if self.cut_off.is_set():
+            self.hangs.set()
+            self.let_go.wait()
+        return super().read(prefix)
+
+
 def policy(board: LocalBoard, **patience: float) -> BacklogPolicy:
     waits = {"up_after_s": 0.0, "down_after_s": 0.0} | patience
     return BacklogPolicy("lead_analysis", 10, board=board, refresh_s=0.01, **waits)
@@ -114,6 +130,53 @@ def test_without_figures_the_policy_keeps_what_there_is(board: LocalBoard) -> No
     assert reader.looked.wait(SOON_S)
     assert reader.figures("lead_analysis") is None
     assert decide(context(4)) == (4, {})
+
+
+def test_a_dead_orchestrators_figures_are_believed_for_a_while_and_then_all_stays_as_it_is() -> (
+    None
+):
+    board = LivingBoard(figures(35))
+    decide = policy(board, stale_s=1.0)
+    until(lambda: decide(context(1))[0], lambda n: n == 4, within_s=SOON_S)
+    board.alive = False
+    until(lambda: decide(context(1))[0], lambda n: n == 1, within_s=SOON_S)
+    assert decide(context(9)) == (9, {})
+
+
+def test_a_board_that_hangs_never_keeps_serves_controller_waiting() -> None:
+    board = HungBoard(figures(35))
+    decide = policy(board, stale_s=1.0)
+    until(lambda: decide(context(1))[0], lambda n: n == 4, within_s=SOON_S)
+    board.cut_off.set()
+    assert board.hangs.wait(SOON_S)
+    try:
+        began = time.monotonic()
+        for _ in range(100):
+            decide(context(1))
+        assert time.monotonic() - began < 1
+        until(lambda: decide(context(2))[0], lambda n: n == 2, within_s=SOON_S)
+    finally:
+        board.let_go.set()
+
+
+def test_a_board_that_hangs_from_the_beginning_changes_nothing() -> None:
+    board = HungBoard(figures(35))
+    board.cut_off.set()
+    decide = policy(board)
+    try:
+        assert board.hangs.wait(SOON_S)
+        assert decide(context(3)) == (3, {})
+    finally:
+        board.let_go.set()
+
+
+def test_a_restarted_controllers_policy_starts_from_what_runs_and_learns_again() -> None:
+    board = LivingBoard(figures(0, override=3))
+    first = policy(board, up_after_s=3600)
+    until(lambda: first(context(1))[0], lambda n: n == 3, within_s=SOON_S)
+    second = policy(board, up_after_s=3600)
+    assert second(context(5))[0] in (3, 5)  # before and after its first look
+    until(lambda: second(context(5))[0], lambda n: n == 3, within_s=SOON_S)
 
 
 def test_a_note_of_unknown_age_counts_once_it_is_renewed() -> None:

@@ -3,104 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
-from uuid import UUID
 
 import pytest
 
-from gardenos.core.errors import DatabaseUnavailable
-from gardenos.core.ids import AgencyId, TaskId
+from gardenos.core.ids import TaskId
 from gardenos.observability import events
 from gardenos.orchestrator.dispatcher import Dispatcher, Tempo
 from gardenos.orchestrator.executor import BatchReport
-from gardenos.orchestrator.queue import Rescue
 from gardenos.orchestrator.task import AgentTask, NewTask, TaskState
-from gardenos.testing.queue import InMemoryQueue
+from gardenos.testing.queue import lease_next
+from tests.support.dispatching import (
+    AGENCY,
+    CALM,
+    HINTED,
+    QUICK,
+    SOON_S,
+    Agents,
+    WatchedQueue,
+    dispatching,
+    enqueue,
+    head,
+    in_flight,
+)
 from tests.support.tokens import TurnedClock
-
-if TYPE_CHECKING:
-    from gardenos.orchestrator.settlement import Settlement
-
-AGENCY = AgencyId(UUID(int=8))
-SOON_S = 10.0
-QUICK = Tempo(lease_s=0.03, poll_s=0.01, rescue_every_s=0.01)
-CALM = Tempo(poll_s=0.01, rescue_every_s=0.01)
-"""Heartbeats come every ten seconds: none while a test runs."""
-
-
-class WatchedQueue(InMemoryQueue):
-    """A queue that says what is asked of it, and can be out of reach or hold an answer back."""
-
-    def __init__(self, clock: TurnedClock) -> None:
-        super().__init__(clock)
-        self.away = False
-        self.calls: asyncio.Queue[str] = asyncio.Queue()
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-
-    def _noted(self, call: str) -> None:
-        self.calls.put_nowait(call)
-        if self.away:
-            raise DatabaseUnavailable
-
-    async def called(self, *calls: str) -> None:
-        """Wait until these were asked of it, in this order, from now on."""
-        while not self.calls.empty():
-            self.calls.get_nowait()
-        async with asyncio.timeout(SOON_S):
-            for call in calls:
-                while await self.calls.get() != call:
-                    pass
-
-    async def lease(
-        self, agent_type: str, *, limit: int, holder: str, epoch: int, lease_s: float
-    ) -> list[AgentTask]:
-        leased = await super().lease(
-            agent_type, limit=limit, holder=holder, epoch=epoch, lease_s=lease_s
-        )
-        self._noted("lease")
-        # A turn of the loop, as any real answer takes: batches end meanwhile.
-        await asyncio.sleep(0)
-        await self.may_answer.wait()
-        return leased
-
-    async def heartbeat(self, tasks: Sequence[AgentTask], *, lease_s: float) -> set[TaskId]:
-        self._noted("heartbeat")
-        return await super().heartbeat(tasks, lease_s=lease_s)
-
-    async def rescue(self, *, limit: int) -> Rescue:
-        self._noted("rescue")
-        return await super().rescue(limit=limit)
-
-    async def settle(self, settlements: Sequence[Settlement]) -> set[TaskId]:
-        self._noted("settle")
-        return await super().settle(settlements)
-
-    async def leave_office(self, holder: str) -> None:
-        self._noted("leave")
-        await super().leave_office(holder)
-
-
-class Agents:
-    """Takes batches, and ends each when it is told how."""
-
-    def __init__(self) -> None:
-        self.batches: asyncio.Queue[tuple[list[AgentTask], asyncio.Future[BatchReport]]] = (
-            asyncio.Queue()
-        )
-
-    async def send(self, _agent_type: str, tasks: Sequence[AgentTask]) -> BatchReport:
-        ends: asyncio.Future[BatchReport] = asyncio.get_running_loop().create_future()
-        self.batches.put_nowait((list(tasks), ends))
-        return await ends
-
-    async def batch(self) -> tuple[list[AgentTask], asyncio.Future[BatchReport]]:
-        """The next batch sent."""
-        async with asyncio.timeout(SOON_S):
-            return await self.batches.get()
 
 
 @pytest.fixture
@@ -118,33 +46,7 @@ async def agents() -> Agents:
     return Agents()
 
 
-@asynccontextmanager
-async def dispatching(
-    queue: WatchedQueue,
-    agents: Agents,
-    *,
-    tempo: Tempo = CALM,
-    capacity: Mapping[str, int] | None = None,
-) -> AsyncGenerator[Dispatcher]:
-    accepts = capacity or {"echo": 2}
-    dispatcher = Dispatcher(
-        queue, holder="test", send=agents.send, capacity=lambda: accepts, tempo=tempo
-    )
-    dispatcher.start()
-    try:
-        yield dispatcher
-    finally:
-        queue.may_answer.set()
-        await dispatcher.stop(within_s=0)
-
-
-def in_flight(dispatcher: Dispatcher, agent_type: str = "echo") -> int:
-    count: int = dispatcher.snapshot()["agents"][agent_type]["in_flight"]
-    return count
-
-
-def enqueue(queue: WatchedQueue, *priorities: int, agent_type: str = "echo") -> list[TaskId]:
-    return [queue.enqueue(AGENCY, NewTask(agent_type, {}, priority=p)) for p in priorities]
+# -- dispatch --------------------------------------------------------------------------------
 
 
 async def test_no_more_is_sent_than_is_accepted_and_the_urgent_first(
@@ -152,12 +54,13 @@ async def test_no_more_is_sent_than_is_accepted_and_the_urgent_first(
 ) -> None:
     low, urgent, middle = enqueue(queue, 9, 1, 5)
     async with dispatching(queue, agents) as dispatcher:
-        tasks, ends = await agents.batch()
-        assert [task.id for task in tasks] == [urgent, middle]
+        batch = await agents.batch()
+        assert batch.ids == [urgent]
+        second = await agents.batch()
+        assert second.ids == [middle]
         assert in_flight(dispatcher) == 2
-        ends.set_result(BatchReport({"done": 2}))
-        tasks, _ = await agents.batch()
-        assert [task.id for task in tasks] == [low]
+        batch.ends(*batch.tasks)
+        assert (await agents.batch()).ids == [low]
 
 
 async def test_a_type_that_empties_as_fast_as_it_is_filled_does_not_starve_another(
@@ -166,12 +69,15 @@ async def test_a_type_that_empties_as_fast_as_it_is_filled_does_not_starve_anoth
     sent: asyncio.Queue[str] = asyncio.Queue()
 
     class AtOnce(Agents):
-        async def send(self, _agent_type: str, tasks: Sequence[AgentTask]) -> BatchReport:
+        async def _all_end(self, tasks: Sequence[AgentTask]) -> AsyncIterator[BatchReport]:
             for task in tasks:
                 queue.finish(task)
                 enqueue(queue, 5, agent_type=task.agent_type)
                 sent.put_nowait(task.agent_type)
-            return BatchReport()
+            yield BatchReport(ended=tuple(task.id for task in tasks))
+
+        def send(self, _agent_type: str, tasks: Sequence[AgentTask]) -> AsyncIterator[BatchReport]:
+            return self._all_end(tasks)
 
     enqueue(queue, *[5] * 20, agent_type="quick")
     enqueue(queue, 5, agent_type="other")
@@ -185,18 +91,103 @@ async def test_a_type_that_empties_as_fast_as_it_is_filled_does_not_starve_anoth
             pass
 
 
+async def test_an_agent_works_on_two_batches_at_least(queue: WatchedQueue, agents: Agents) -> None:
+    made = enqueue(queue, *[5] * 10)
+    dispatcher = Dispatcher(
+        queue,
+        holder="test",
+        send=agents.send,
+        capacity=lambda: {"echo": 16},
+        concurrency={"echo": 8},
+        tempo=CALM,
+    )
+    dispatcher.start()
+    try:
+        batches = [await agents.batch() for _ in range(3)]
+    finally:
+        await dispatcher.stop(within_s=0)
+    assert [batch.ids for batch in batches] == [made[:4], made[4:8], made[8:]]
+
+
+async def test_a_hint_is_enough_and_a_busy_one_is_not_kept_looking(
+    queue: WatchedQueue, agents: Agents
+) -> None:
+    async with dispatching(queue, agents, tempo=HINTED) as dispatcher:
+        await queue.called("lanes")
+        first, second = enqueue(queue, 5, 5)
+        dispatcher.wake("echo")
+        batch = await agents.batch()
+        assert batch.ids == [first, second]
+        for _ in range(1000):
+            dispatcher.wake("echo")
+            await asyncio.sleep(0)
+    calls = [queue.calls.get_nowait() for _ in range(queue.calls.qsize())]
+    # The first hint made it look. Then its agents were full, and there was nothing to look for.
+    assert calls.count("lanes") == 1
+
+
+async def test_hints_are_looked_after_together(queue: WatchedQueue, agents: Agents) -> None:
+    async with dispatching(queue, agents, tempo=HINTED, capacity={"echo": 5000}) as dispatcher:
+        await queue.called("lanes")
+        made: list[TaskId] = []
+        for _ in range(1000):
+            made += enqueue(queue, 5)
+            dispatcher.wake("echo")
+            await asyncio.sleep(0)
+        sent: list[TaskId] = []
+        while len(sent) < len(made):
+            sent += (await agents.batch()).ids
+    assert sent == made
+    calls = [queue.calls.get_nowait() for _ in range(queue.calls.qsize())]
+    assert 1 <= calls.count("lanes") < 100
+
+
+async def test_what_is_known_of_the_queue_is_enough_to_go_on(
+    queue: WatchedQueue, agents: Agents
+) -> None:
+    made = enqueue(queue, *[5] * 40)
+    async with dispatching(queue, agents, tempo=HINTED):
+        sent: list[TaskId] = []
+        while len(sent) < len(made):
+            batch = await agents.batch()
+            sent += batch.ids
+            batch.ends(*batch.tasks)
+    assert sent == made
+    calls = [queue.calls.get_nowait() for _ in range(queue.calls.qsize())]
+    assert calls.count("lanes") == 1
+
+
+async def test_a_task_is_dispatched_when_it_falls_due_without_a_hint(
+    queue: WatchedQueue, agents: Agents, clock: TurnedClock
+) -> None:
+    due = clock.now() + timedelta(milliseconds=50)
+    later = clock.now() + timedelta(hours=1)
+    soon = queue.enqueue(AGENCY, NewTask("echo", {}, run_at=due))
+    queue.enqueue(AGENCY, NewTask("echo", {}, priority=1, run_at=later))
+    async with dispatching(queue, agents, tempo=HINTED) as dispatcher:
+        await queue.called("lanes")
+        assert head(dispatcher)["reason"] == "not_due"
+        clock.turn(timedelta(milliseconds=50))
+        assert (await agents.batch()).ids == [soon]
+
+
+# -- leases ----------------------------------------------------------------------------------
+
+
 async def test_a_task_leased_anew_is_looked_after_when_its_first_run_ends(
     queue: WatchedQueue, agents: Agents, clock: TurnedClock
 ) -> None:
     enqueue(queue, 5)
     async with dispatching(queue, agents) as dispatcher:
-        (first,), first_ends = await agents.batch()
+        batch = await agents.batch()
+        (first,) = batch.tasks
         clock.turn(timedelta(minutes=1))
         await queue.called("rescue", "rescue")
         clock.turn(timedelta(minutes=1))
-        (second,), _ = await agents.batch()
+        (second,) = (await agents.batch()).tasks
         assert (second.id, second.fence) == (first.id, first.fence + 1)
-        first_ends.set_result(BatchReport(lost=1))
+        batch.ends(first, lost=1)
+        batch.closes()
         await queue.called("rescue")
         assert in_flight(dispatcher) == 1
 
@@ -217,31 +208,70 @@ async def test_own_leases_that_lapsed_in_an_outage_are_extended_before_any_is_re
         assert queue.state(task_id) is TaskState.RUNNING
 
 
-async def test_what_has_ended_makes_room_while_others_of_its_batch_go_on(
-    queue: WatchedQueue, agents: Agents
-) -> None:
+async def test_what_a_heartbeat_finds_ended_makes_room(queue: WatchedQueue, agents: Agents) -> None:
     ended, slow, waiting = enqueue(queue, 1, 2, 3)
     async with dispatching(queue, agents, tempo=QUICK):
-        tasks, _ = await agents.batch()
-        assert [task.id for task in tasks] == [ended, slow]
-        assert queue.finish(tasks[0])
-        (then,), _ = await agents.batch()
-        assert then.id == waiting
+        batch = await agents.batch()
+        assert (batch.ids, (await agents.batch()).ids) == ([ended], [slow])
+        assert queue.finish(batch.tasks[0])
+        assert (await agents.batch()).ids == [waiting]
         assert queue.state(slow) is TaskState.RUNNING
 
 
-async def test_a_batch_that_fails_is_queued_again_as_a_failure(
+async def test_what_is_reported_makes_room_at_once(queue: WatchedQueue, agents: Agents) -> None:
+    made = enqueue(queue, *[5] * 6)
+    async with dispatching(queue, agents, capacity={"echo": 4}) as dispatcher:
+        batch = await agents.batch()
+        assert batch.ids == made[:4]
+        batch.ends(*batch.tasks[2:])
+        assert (await agents.batch()).ids == made[4:]
+        assert in_flight(dispatcher) == 4
+        assert dispatcher.snapshot()["agents"]["echo"]["outcomes"] == {"done": 2}
+
+
+async def test_a_task_lost_with_its_batch_is_queued_again_and_pays_only_when_it_was_alone(
     queue: WatchedQueue, agents: Agents, clock: TurnedClock
 ) -> None:
     enqueue(queue, 5)
     async with dispatching(queue, agents) as dispatcher:
-        _, ends = await agents.batch()
-        ends.set_exception(ConnectionError("gone \ud800"))
-        await queue.called("rescue")
-        assert in_flight(dispatcher) == 0
+        seen: list[tuple[int, int]] = []
+        for _ in range(4):
+            batch = await agents.batch()
+            seen += [(task.fence, task.attempt) for task in batch.tasks]
+            batch.fails(ConnectionError("gone \ud800"))
+            await queue.called("settle")
+            clock.turn(timedelta(minutes=1))
+        assert seen == [(1, 0), (2, 0), (3, 0), (4, 1)]
+        assert dispatcher.snapshot()["agents"]["echo"]["given_back"] == 4
+
+
+@pytest.mark.parametrize("how", ["breaks", "closes"])
+async def test_only_what_was_not_reported_is_queued_again(
+    queue: WatchedQueue, agents: Agents, how: str
+) -> None:
+    ended, cut = enqueue(queue, 5, 5)
+    async with dispatching(queue, agents, capacity={"echo": 4}) as dispatcher:
+        batch = await agents.batch()
+        assert queue.finish(batch.tasks[0])
+        batch.ends(batch.tasks[0])
+        batch.closes() if how == "closes" else batch.fails(ConnectionError("gone"))
+        await queue.called("settle")
+        assert (queue.state(ended), queue.state(cut)) == (TaskState.SUCCEEDED, TaskState.QUEUED)
+        assert dispatcher.snapshot()["agents"]["echo"]["given_back"] == 1
+
+
+async def test_an_agent_that_falls_silent_is_taken_for_dead(
+    queue: WatchedQueue, agents: Agents, clock: TurnedClock
+) -> None:
+    enqueue(queue, 5)
+    async with dispatching(queue, agents, tempo=replace(CALM, silent_s=0.05)) as dispatcher:
+        batch = await agents.batch()
+        await queue.called("settle")
         clock.turn(timedelta(minutes=1))
-        (again,), _ = await agents.batch()
-        assert again.attempt == 1
+        (again,) = (await agents.batch()).tasks
+        assert (again.attempt, again.fence) == (0, 2)
+        assert not queue.finish(batch.tasks[0])
+        assert dispatcher.snapshot()["agents"]["echo"]["given_back"] >= 1
 
 
 async def test_a_batch_that_cannot_even_be_given_back_makes_room(
@@ -249,9 +279,9 @@ async def test_a_batch_that_cannot_even_be_given_back_makes_room(
 ) -> None:
     (task_id,) = enqueue(queue, 5)
     async with dispatching(queue, agents) as dispatcher:
-        _, ends = await agents.batch()
+        batch = await agents.batch()
         queue.away = True
-        ends.set_exception(ConnectionError("gone"))
+        batch.fails(ConnectionError("gone"))
         await queue.called("rescue")
         assert in_flight(dispatcher) == 0
         assert queue.state(task_id) is TaskState.RUNNING
@@ -274,7 +304,7 @@ async def test_what_is_leased_while_it_stops_goes_back_and_counts_no_failure(
         assert agents.batches.empty()
     epoch = await queue.take_office("next", ttl_s=60)
     assert epoch is not None
-    (again,) = await queue.lease("echo", limit=1, holder="next", epoch=epoch, lease_s=60)
+    (again,) = await lease_next(queue, "echo", limit=1, holder="next", epoch=epoch, lease_s=60)
     assert (again.id, again.attempt) == (task_id, 0)
 
 
@@ -284,12 +314,13 @@ async def test_a_successor_takes_office_while_batches_end_and_their_leases_are_k
     enqueue(queue, 5)
     async with dispatching(queue, agents, tempo=QUICK) as dispatcher:
         assert dispatcher.lives
-        _, ends = await agents.batch()
+        batch = await agents.batch()
         stopping = asyncio.create_task(dispatcher.stop())
         await queue.called("leave", "heartbeat", "heartbeat")
         assert await queue.take_office("next", ttl_s=60) == 2
         assert not stopping.done()
-        ends.set_result(BatchReport({"done": 1}))
+        batch.ends(*batch.tasks)
+        batch.closes()
         await stopping
         assert not dispatcher.lives
         assert in_flight(dispatcher) == 0
@@ -311,3 +342,25 @@ async def test_a_subscriber_that_fails_stops_nobody(
     finally:
         forget()
     assert "BrokenPipeError: no log" in caplog.text
+
+
+# -- two at once -----------------------------------------------------------------------------
+
+
+async def test_an_office_that_lapsed_unnoticed_leases_nothing_more(
+    queue: WatchedQueue, clock: TurnedClock
+) -> None:
+    old, new = Agents(), Agents()
+    first = enqueue(queue, 5)
+    tempo = replace(CALM, office_ttl_s=3600)
+    async with dispatching(queue, old, tempo=tempo, holder="old"):
+        assert (await old.batch()).ids == first
+        # The old one does not renew for hours yet, and takes itself for the holder.
+        clock.turn(timedelta(hours=2))
+        async with dispatching(queue, new, tempo=tempo, holder="new") as successor:
+            await queue.called("lanes", "lanes")
+            second = enqueue(queue, 5)
+            successor.wake()
+            assert (await new.batch()).ids == second
+            await queue.called("lanes", "lanes", "lanes")
+        assert old.batches.empty()

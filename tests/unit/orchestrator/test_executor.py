@@ -121,7 +121,9 @@ async def test_the_cost_of_a_result_that_cannot_be_stored_is_recorded(
 async def test_a_run_past_its_deadline_is_stopped(db: Database, moody: Moody, tasks: Tasks) -> None:
     executor = Executor(db, moody, deadline_s=0.01)
     await executor.run_batch(await tasks.leased({"slow": True}))
-    assert await ends(tasks) == [("queued", "It took longer than 0.01 s.")]
+    assert await ends(tasks) == [
+        ("queued", "It took longer than 0.01 s, the deadline of its agents.")
+    ]
 
 
 async def test_results_outlast_an_outage_while_others_of_their_batch_run(

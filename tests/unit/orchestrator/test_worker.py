@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ import pytest
 
 from gardenos.core.errors import DatabaseUnavailable
 from gardenos.orchestrator.board import AGENT_PREFIX, LocalBoard, decode
-from gardenos.orchestrator.executor import Executor
+from gardenos.orchestrator.executor import BatchReport, Executor
+from gardenos.orchestrator.task import AgentTask
 from gardenos.orchestrator.worker import Worker
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def at_work(db: Database, agent: Patient, board: LocalBoard) -> AsyncGener
         "patient",
         Executor(db, agent),
         board,
-        about={"provider": "rules", "model": "rules-1"},
+        about=lambda: {"provider": "rules", "model": "rules-1"},
         beat_s=0.01,
         clock=FixedClock(),
     )
@@ -77,6 +78,11 @@ async def noticed(
     return note
 
 
+async def reports(worker: Worker, leased: Sequence[AgentTask]) -> list[BatchReport]:
+    """All that a batch tells until it has ended."""
+    return [report async for report in worker.run_batch(leased)]
+
+
 async def test_a_worker_beats_with_its_metrics(db: Database, patient: Patient) -> None:
     board = NoticedBoard()
     async with at_work(db, patient, board) as worker:
@@ -95,15 +101,21 @@ async def test_a_batch_is_counted_while_it_runs_and_when_it_ended(
     db: Database, patient: Patient, tasks: Tasks
 ) -> None:
     async with at_work(db, patient, LocalBoard()) as worker:
-        batch = asyncio.create_task(worker.run_batch(await tasks.leased({}, {}, {"fails": True})))
+        leased = await tasks.leased({}, {}, {"fails": True})
+        batch = asyncio.create_task(reports(worker, leased))
         await patient.working.wait()
         assert worker.metrics()["running"] == 3
         patient.may_end.set()
-        report = await batch
+        (report,) = await batch
         seen = worker.metrics()
     assert report.outcomes == {"done": 2, "fail": 1}
+    assert set(report.ended) == {task.id for task in leased}
     assert seen["outcomes"] == {"done": 2, "fail": 1}
     assert (seen["running"], seen["finished"], seen["batches"]) == (0, 3, 1)
+    assert (seen["errors"], seen["lost"], seen["current"]) == (1, 0, [])
+    assert 0 < seen["latency_s"]["p50"] <= seen["latency_s"]["p99"]
+    assert 0 < seen["throughput_per_s"] <= 3
+    assert (seen["tokens"], seen["cost_usd"]) == ({"input": 0, "output": 0}, "0")
     assert seen["mean_batch_s"] > 0
     assert sorted(await tasks.states()) == ["dead", "succeeded", "succeeded"]
 
@@ -114,9 +126,9 @@ async def test_a_result_that_came_too_late_is_counted_as_lost(
     patient.may_end.set()
     (leased,) = await tasks.leased({})
     async with at_work(db, patient, LocalBoard()) as worker:
-        await worker.run_batch([leased])
-        report = await worker.run_batch([leased])
-        assert (report.outcomes, report.lost) == ({}, 1)
+        await reports(worker, [leased])
+        (report,) = await reports(worker, [leased])
+        assert (report.outcomes, report.lost, report.ended) == ({}, 1, (leased.id,))
         assert (worker.metrics()["finished"], worker.metrics()["lost"]) == (1, 1)
 
 
@@ -124,7 +136,7 @@ async def test_a_batch_is_finished_although_its_caller_is_gone(
     db: Database, patient: Patient, tasks: Tasks
 ) -> None:
     async with at_work(db, patient, LocalBoard()) as worker:
-        call = asyncio.create_task(worker.run_batch(await tasks.leased({})))
+        call = asyncio.create_task(reports(worker, await tasks.leased({})))
         await patient.working.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -140,12 +152,12 @@ async def test_a_worker_that_leaves_takes_its_note_down_and_ends_what_runs(
     board = NoticedBoard()
     async with at_work(db, patient, board) as worker:
         await noticed(board, lambda _: KEY in board.notes)
-        batch = asyncio.create_task(worker.run_batch(await tasks.leased({})))
+        batch = asyncio.create_task(reports(worker, await tasks.leased({})))
         await patient.working.wait()
         leaving = asyncio.create_task(worker.stop())
         patient.may_end.set()
         await leaving
-        assert batch.done()
+        assert [report.outcomes for report in await batch] == [{"done": 1}]
         assert not worker.lives
         assert KEY not in board.notes
     assert await tasks.states() == ["succeeded"]
@@ -175,6 +187,35 @@ async def test_a_batch_that_could_not_be_written_down_counts_as_failed(
     async with at_work(db, patient, LocalBoard()) as worker:
         await db.pool.close()
         with pytest.raises(DatabaseUnavailable):
-            await worker.run_batch(leased)
+            await reports(worker, leased)
         seen = worker.metrics()
     assert (seen["failed_batches"], seen["batches"], seen["running"]) == (1, 0, 0)
+
+
+async def test_ends_are_told_as_they_are_written_and_the_rest_is_what_it_works_on(
+    db: Database, patient: Patient, tasks: Tasks
+) -> None:
+    quick, slow = await tasks.leased({"quick": True}, {})
+    async with at_work(db, patient, LocalBoard()) as worker:
+        stream = worker.run_batch([quick, slow])
+        first = await anext(stream)
+        assert first.ended == (quick.id,)
+        seen = worker.metrics()
+        assert seen["running"] == 1
+        (current,) = seen["current"]
+        assert current["task_id"] == str(slow.id)
+        assert current["agency_id"] == str(slow.agency_id)
+        assert current["since"].startswith("2025-12-31T23:59:")
+        patient.may_end.set()
+        assert [report.ended for report in [r async for r in stream]] == [(slow.id,)]
+
+
+async def test_a_reader_that_leaves_in_the_middle_takes_nothing_along(
+    db: Database, patient: Patient, tasks: Tasks
+) -> None:
+    async with at_work(db, patient, LocalBoard()) as worker:
+        stream = worker.run_batch(await tasks.leased({"quick": True}, {}))
+        await anext(stream)
+        await stream.aclose()
+        assert worker.metrics()["running"] == 1
+    assert await tasks.states() == ["succeeded"] * 2
