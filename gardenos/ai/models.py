@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from gardenos.crm.leads.models import LeadFields
+from gardenos.orchestrator.store import MAX_RETRIES
 from gardenos.orchestrator.task import (
     DEFAULT_PRIORITY,
     HIGHEST_PRIORITY,
@@ -35,7 +36,7 @@ WAITED_FOR_PRIORITY = 3
 _DEEPEST_JSON = 20
 
 
-def _storable_json(value: Any) -> Any:
+def storable_json(value: Any) -> Any:
     """The value as it is. Raises where a text in it, or its depth, cannot be stored."""
     # By hand instead of recursion: what is checked here is how deep a sender dared to go.
     left: list[tuple[Any, int]] = [(value, 0)]
@@ -61,6 +62,7 @@ Priority: TypeAlias = Annotated[
         ge=HIGHEST_PRIORITY, le=LOWEST_PRIORITY, strict=True, description="1 is the most urgent."
     ),
 ]
+Retries: TypeAlias = Annotated[int, Field(ge=0, le=MAX_RETRIES, strict=True)]
 WaitSeconds: TypeAlias = Annotated[
     float,
     Field(
@@ -142,10 +144,10 @@ class TaskRequest(Strict):
     """One task to enqueue."""
 
     agent_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-    payload: Annotated[dict[str, Any], BeforeValidator(_storable_json)]
+    payload: Annotated[dict[str, Any], BeforeValidator(storable_json)]
     priority: Priority = DEFAULT_PRIORITY
-    max_retries: Annotated[int, Field(ge=0, le=100, strict=True)] = 3
-    run_at: Moment | None = None
+    max_retries: Retries = 3
+    run_at: Moment | None = Field(default=None, description="Not before; a past one means now.")
     idempotency_key: Annotated[Clean, Field(min_length=1, max_length=255)] | None = Field(
         default=None, description="Your name for the work: the same name is enqueued once."
     )
@@ -159,6 +161,30 @@ class TaskRequest(Strict):
             max_retries=self.max_retries,
             idempotency_key=self.idempotency_key,
             run_at=self.run_at,
+        )
+
+
+class RunRequest(Strict):
+    """The body of `POST /ai/agents/{agent_type}/run`."""
+
+    input: Annotated[dict[str, Any], BeforeValidator(storable_json)] = Field(
+        description="What the agent takes: `GET /ai/agent-types` has its JSON Schema."
+    )
+    priority: Priority = WAITED_FOR_PRIORITY
+    max_retries: Retries = 3
+    run_at: Moment | None = Field(default=None, description="Not before; a past one means now.")
+    wait_s: WaitSeconds = DEFAULT_WAIT_S
+
+    def task(self, agent_type: str, key: str | None) -> NewTask:
+        """As the queue takes it."""
+        return NewTask(
+            agent_type,
+            self.input,
+            priority=self.priority,
+            max_retries=self.max_retries,
+            idempotency_key=key,
+            run_at=self.run_at,
+            awaited=True,
         )
 
 
@@ -233,6 +259,15 @@ class FollowUpAnswer(BaseModel):
     error: TaskError | None = None
 
 
+class RunAnswer(BaseModel):
+    """What an agent made of its input, and the task; `error` where the agent gave up."""
+
+    task_id: UUID
+    state: TaskState
+    result: dict[str, Any] | None
+    error: TaskError | None = None
+
+
 class TaskOut(BaseModel):
     """A task as its agency sees it; built from its row, which may hold more columns."""
 
@@ -251,6 +286,9 @@ class TaskOut(BaseModel):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    cancel_requested_at: datetime | None = Field(
+        default=None, description="When somebody asked for its end; while it runs, it is to end."
+    )
 
 
 class TaskList(BaseModel):

@@ -7,16 +7,25 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from gardenos.ai.answers import (
+    AgentTypePath,
+    json,
+)
 from gardenos.ai.models import Strict
 from gardenos.auth.deps import ClaimsDep
 from gardenos.core.claims import Claims
-from gardenos.core.errors import NotFound, OrchestratorUnavailable
+from gardenos.core.errors import (
+    IdempotencyKeyReused,
+    NotFound,
+    OrchestratorUnavailable,
+)
 from gardenos.orchestrator import store
+from gardenos.orchestrator.control import pauses
 from gardenos.orchestrator.queue import PostgresQueue
-from gardenos.web import problems
+from gardenos.web import idempotency, problems
 from gardenos.web.idempotency import IdempotencyKey
 from gardenos.web.params import StrictRoute
 from gardenos.web.services import OrchestratorClient, Services, ServicesDep
@@ -25,8 +34,6 @@ router = APIRouter(prefix="/ai", tags=["agents"], route_class=StrictRoute)
 HEADS = 10
 LONGEST_OVERRIDE_S = 31_536_000
 _OPERATORS_ONLY = frozenset({"host", "pid", "at"})
-
-AgentType = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 class PoolStatus(BaseModel):
@@ -40,6 +47,9 @@ class PoolStatus(BaseModel):
     override: int | None = Field(default=None, description="The size an operator asked for.")
     in_flight: int | None = Field(default=None, description="Tasks of all agencies at work.")
     backlog: int | None = Field(default=None, description="Tasks of all agencies due and waiting.")
+    paused: bool = Field(
+        default=False, description="Whether your agency's tasks for it stand still, by a pause."
+    )
     tasks: dict[str, int] = Field(
         default_factory=dict[str, int], description="Your agency's tasks by state."
     )
@@ -56,6 +66,29 @@ class Status(BaseModel):
     agents: dict[str, PoolStatus]
 
 
+class Latency(BaseModel):
+    """Seconds that runs of late took; null before the first."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class Tokens(BaseModel):
+    """Tokens of language models."""
+
+    input: int = 0
+    output: int = 0
+
+
+class CurrentWork(BaseModel):
+    """A task an agent works on."""
+
+    task_id: UUID
+    agency_id: UUID
+    since: datetime
+
+
 class AgentOut(BaseModel):
     """A running agent: a replica with a process of its own, and its metrics."""
 
@@ -69,10 +102,21 @@ class AgentOut(BaseModel):
     running: int = Field(description="Tasks it works on at the moment.")
     finished: int = Field(description="Runs it ended since it started.")
     outcomes: dict[str, int]
+    errors: int = Field(default=0, description="Of these, runs that failed.")
     lost: int = Field(description="Results dropped because the lease had passed on.")
+    throughput_per_s: float = Field(default=0, description="Runs ended per second, of late.")
+    latency_s: Latency = Latency()
+    tokens: Tokens = Tokens()
+    cost_usd: str | None = Field(
+        default=None, description="US dollars since it started; null where a part is unknown."
+    )
     batches: int
     failed_batches: int
     mean_batch_s: float | None
+    current: list[CurrentWork] = Field(
+        default_factory=list[CurrentWork],
+        description="Its oldest runs under way: your agency's; for an operator, all agencies'.",
+    )
 
 
 class AgentList(BaseModel):
@@ -84,7 +128,7 @@ class AgentList(BaseModel):
 class ScaleRequest(Strict):
     """The size to give a pool."""
 
-    replicas: Annotated[int, Field(ge=0, le=1000, strict=True)]
+    replicas: Annotated[int, Field(strict=True, description="Within the range of the type.")]
     ttl_s: (
         Annotated[float, Field(strict=True, ge=0, le=LONGEST_OVERRIDE_S, allow_inf_nan=False)]
         | None
@@ -110,6 +154,9 @@ class QueueDepth(BaseModel):
     scheduled: int
     running: int
     oldest_ready_s: float | None
+    at_least: bool = Field(
+        default=False, description="Whether more wait than were counted: counting costs time."
+    )
 
 
 class QueueHead(BaseModel):
@@ -124,11 +171,27 @@ class QueueHead(BaseModel):
     created_at: datetime
 
 
+class LaneHead(BaseModel):
+    """What one agency has queued for one type at one priority, and why its head does not run yet."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    agent_type: str
+    priority: int
+    agency_id: UUID
+    due: datetime | None = None
+    hold: str | None = Field(default=None, description="In a word.")
+    why: str | None = Field(default=None, description="In a sentence.")
+
+
 class Queues(BaseModel):
     """The queues of all agencies."""
 
     depth: dict[str, QueueDepth]
     heads: list[QueueHead]
+    lanes: list[LaneHead] = Field(
+        description="Heads of lanes and why each waits, from the orchestrator; empty while it is away."
+    )
     orchestrator: dict[str, Any] | None = Field(
         description="Its own view; null where it does not answer."
     )
@@ -153,17 +216,25 @@ async def read_status(services: ServicesDep, claims: ClaimsDep) -> Status:
     snapshot = await _snapshot(services)
     async with services.database.session(claims) as session:
         counts = await store.counts(session)
+        still = await pauses.standstill(session)
+    known: Mapping[str, Mapping[str, Any]] = snapshot["agents"] if snapshot else {}
+    pools = {
+        name: PoolStatus.model_validate(
+            {
+                "replicas": None,
+                **known.get(name, {}),
+                "paused": still.wholly or name in still.types,
+                "tasks": counts.get(name, {}),
+            }
+        )
+        for name in [*known, *(name for name in counts if snapshot is None)]
+    }
     if snapshot is None:
-        pools = {name: PoolStatus(replicas=None, tasks=tasks) for name, tasks in counts.items()}
         return Status(orchestrator="unavailable", agents=pools)
-    known: Mapping[str, Mapping[str, Any]] = snapshot["agents"]
     return Status(
         orchestrator="standing-by" if snapshot["epoch"] is None else "dispatching",
         doing=snapshot["doing"] if claims.operator else {},
-        agents={
-            name: PoolStatus.model_validate({**pool, "tasks": counts.get(name, {})})
-            for name, pool in known.items()
-        },
+        agents=pools,
     )
 
 
@@ -192,37 +263,82 @@ async def _agents(services: Services) -> Sequence[Mapping[str, Any]]:
 
 
 def _agent(note: Mapping[str, Any], claims: Claims) -> AgentOut:
-    hidden = frozenset[str]() if claims.operator else _OPERATORS_ONLY
-    return AgentOut.model_validate({k: v for k, v in note.items() if k not in hidden})
+    if claims.operator:
+        return AgentOut.model_validate(note)
+    own = str(claims.agency_id)
+    current = [work for work in note.get("current", ()) if work.get("agency_id") == own]
+    shown = {name: value for name, value in note.items() if name not in _OPERATORS_ONLY}
+    return AgentOut.model_validate(shown | {"current": current})
 
 
 @router.post(
     "/agents/{agent_type}/scale",
+    response_model=Scaling,
     responses=problems.responses(
-        *problems.COMMON, *problems.BODY, NotFound, OrchestratorUnavailable
-    ),
+        *problems.COMMON, *problems.BODY, NotFound, IdempotencyKeyReused, OrchestratorUnavailable
+    )
+    | {200: {"headers": dict(idempotency.RESPONSE_HEADERS)}},
 )
 async def scale_agents(
-    agent_type: AgentType,
+    agent_type: AgentTypePath,
     wanted: ScaleRequest,
+    request: Request,
+    *,
     services: ServicesDep,
     claims: ClaimsDep,
-    _key: IdempotencyKey = None,
-) -> Scaling:
-    """Ask for a number of agents of a type. For operators; asking twice changes nothing more."""
+    key: IdempotencyKey = None,
+) -> Response:
+    """Ask for a number of agents of a type, within its range. For operators."""
     claims.require_operator()
-    row = await _orchestrator(services).set_replicas(
-        agent_type, wanted.replicas, set_by=claims, ttl_s=wanted.ttl_s
-    )
-    return Scaling.model_validate(dict(row))
+    orchestrator = _orchestrator(services)
+    seen = idempotency.fingerprint(request, await request.body())
+    async with services.database.session(claims) as session:
+
+        async def effect() -> Response:
+            row = await orchestrator.set_replicas(
+                agent_type, wanted.replicas, set_by=claims, ttl_s=wanted.ttl_s
+            )
+            return json(Scaling.model_validate(dict(row)))
+
+        return await idempotency.once(session, key, seen, effect)
 
 
 @router.get("/debug/queues", responses=problems.responses(*problems.COMMON))
 async def read_queues(services: ServicesDep, claims: ClaimsDep) -> Queues:
-    """What waits in the queues of all agencies, and what would run next. For operators."""
+    """What waits in the queues of all agencies, what would run next, and why it does not yet.
+
+    For operators. While the orchestrator is away, the database says what waits, and nobody why.
+    """
     claims.require_operator()
     queue = PostgresQueue(services.database)
     depth = {name: QueueDepth.model_validate(row) for name, row in (await queue.depth()).items()}
     heads = [QueueHead.model_validate(row) for row in await queue.heads(limit=HEADS)]
     snapshot = await _snapshot(services)
-    return Queues(depth=depth, heads=heads, orchestrator=dict(snapshot) if snapshot else None)
+    return Queues(
+        depth=depth,
+        heads=heads,
+        lanes=_lanes(snapshot, heads) if snapshot else [],
+        orchestrator=dict(snapshot) if snapshot else None,
+    )
+
+
+def _lanes(snapshot: Mapping[str, Any], heads: Sequence[QueueHead]) -> list[LaneHead]:
+    pools: Mapping[str, Mapping[str, Any]] = snapshot["agents"]
+    told = [
+        LaneHead.model_validate({**lane, "agent_type": name})
+        for name, pool in pools.items()
+        for lane in pool.get("lanes", ())
+    ]
+    # Of a type that was taken out of the installation with tasks still in its queue.
+    orphans = [head for head in heads if head.agent_type not in pools]
+    return told + [
+        LaneHead(
+            agent_type=head.agent_type,
+            priority=head.priority,
+            agency_id=head.agency_id,
+            due=head.run_at,
+            hold="no_agents",
+            why=f"This installation has no agents of type {head.agent_type}.",
+        )
+        for head in orphans
+    ]

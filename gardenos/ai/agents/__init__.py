@@ -1,4 +1,4 @@
-"""The agents by type. A new one is added to `AGENTS`; docs/agents.md says how to write it."""
+"""The agents by type: our own, and anyone's. docs/agents.md says how to write and register one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from gardenos.ai import llm as models
 from gardenos.ai.agents.base import BaseAIAgent, Context
 from gardenos.ai.agents.follow_up import FollowUpAgent
 from gardenos.ai.agents.lead_analysis import LeadAnalysisAgent
+from gardenos.ai.agents.registry import (
+    BUILT_IN,
+    AgentClass,
+    AgentDescription,
+    AgentMisregistered,
+    Registry,
+    discover,
+)
 from gardenos.core.errors import InvalidContent
+from gardenos.orchestrator.task import Cancel, Fail, Retry, Snooze
 from gardenos.web import problems
 
 if TYPE_CHECKING:
@@ -22,18 +31,49 @@ if TYPE_CHECKING:
 __all__ = [
     "AGENTS",
     "AGENT_TYPES",
+    "AgentDescription",
+    "AgentMisregistered",
     "BaseAIAgent",
+    "Cancel",
     "Context",
+    "Fail",
     "FollowUpAgent",
     "LeadAnalysisAgent",
+    "Registry",
+    "Retry",
+    "Snooze",
     "check_payload",
     "create",
+    "discover",
+    "register",
+    "registry",
 ]
 
-AGENTS: Mapping[str, type[BaseAIAgent[Any, Any]]] = {
-    kind.agent_type: kind for kind in (LeadAnalysisAgent, FollowUpAgent)
-}
+AGENTS: Mapping[str, AgentClass] = {kind.agent_type: kind for kind in BUILT_IN}
+"""Those that come with GardenOS; `registry()` has all."""
 AGENT_TYPES: Sequence[str] = tuple(AGENTS)
+
+
+class _Here:
+    """What this process knows: set once as it starts, or found out when it is first asked for."""
+
+    registry: Registry | None = None
+
+
+def registry() -> Registry:
+    """Every agent class this process knows, by type. Raises `AgentMisregistered`."""
+    if _Here.registry is None:
+        _Here.registry = discover()
+    return _Here.registry
+
+
+def register(paths: Mapping[str, str]) -> Registry:
+    """Know the agents at `paths` too, `module:Class` by type, besides ours and installed ones.
+
+    Raises `AgentMisregistered`.
+    """
+    _Here.registry = discover(paths)
+    return _Here.registry
 
 
 def create(
@@ -60,10 +100,10 @@ def check_payload(agent_type: str, payload: Mapping[str, Any], *, pointer: str =
         ) from None
 
 
-def _kind(agent_type: str, *, pointer: str = "") -> type[BaseAIAgent[Any, Any]]:
-    kind = AGENTS.get(agent_type)
+def _kind(agent_type: str, *, pointer: str = "") -> AgentClass:
+    kind = registry().get(agent_type)
     if kind is None:
-        known = ", ".join(AGENT_TYPES)
+        known = ", ".join(registry())
         raise InvalidContent(
             f"There is no agent of type {agent_type!r}. Known are: {known}.",
             errors=[{"pointer": f"{pointer}/agent_type", "detail": f"is none of: {known}"}],

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from gardenos.ai import prompts
 from gardenos.ai.agents import leads, letters
-from gardenos.ai.agents.base import QUERIES, BaseAIAgent, Context, Unfinished
+from gardenos.ai.agents.base import BaseAIAgent, Context, Unfinished
+from gardenos.ai.agents.sql import QUERIES
 from gardenos.ai.llm.protocol import Completion
 from gardenos.ai.models import FollowUpDraft, FollowUpPayload
 from gardenos.ai.scoring import LeadFacts
@@ -51,7 +52,6 @@ class FollowUpAgent(BaseAIAgent[FollowUpPayload, FollowUpDraft]):
     """Writes the message a salesperson would send next."""
 
     agent_type: ClassVar[str] = "follow_up"
-    input_type: ClassVar[type[BaseModel]] = FollowUpPayload
 
     async def load(
         self, session: TenantSession, tasks: Sequence[AgentTask]

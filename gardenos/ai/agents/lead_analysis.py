@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from gardenos.ai import prompts
 from gardenos.ai.agents import leads
-from gardenos.ai.agents.base import QUERIES, BaseAIAgent, Context, Unfinished
+from gardenos.ai.agents.base import BaseAIAgent, Context, Unfinished
+from gardenos.ai.agents.sql import QUERIES
 from gardenos.ai.llm.protocol import Completion, Reply
 from gardenos.ai.models import LeadAnalysis, LeadPayload
 from gardenos.ai.scoring import LeadFacts, Reason, Score, score
@@ -46,7 +47,6 @@ class LeadAnalysisAgent(BaseAIAgent[LeadPayload, LeadAnalysis]):
     """Says how good a lead is, why, how likely it converts, and what to do next."""
 
     agent_type: ClassVar[str] = "lead_analysis"
-    input_type: ClassVar[type[BaseModel]] = LeadPayload
 
     async def load(
         self, session: TenantSession, tasks: Sequence[AgentTask]

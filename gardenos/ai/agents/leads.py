@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from gardenos.ai.agents.base import QUERIES
+from gardenos.ai.agents.sql import QUERIES
 from gardenos.ai.scoring import LeadFacts
 from gardenos.orchestrator.task import AgentTask, Cancel, Fail
 

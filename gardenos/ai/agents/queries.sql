@@ -49,12 +49,36 @@ SELECT (SELECT app.agency_id()), g.task_id, l.id, g.subject, g.body, g.full_mess
  ORDER BY g.task_id
     ON CONFLICT (task_id) DO NOTHING;
 
+-- name: load_budget
+-- In US dollars and calendar months of UTC.
+SELECT m.month, l.monthly_usd, coalesce(s.cost_usd, 0) AS cost_usd
+  FROM (SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date AS month) m
+  LEFT JOIN public.dispatch_limits l
+    ON l.agency_id = (SELECT app.agency_id()) AND l.agent_type IS NULL
+  LEFT JOIN public.llm_spend s
+    ON s.agency_id = (SELECT app.agency_id()) AND s.month = m.month;
+
 -- name: record_llm_calls
-INSERT INTO public.llm_calls
-       (agency_id, task_id, agent_type, provider, model, mode, outcome, input_tokens, output_tokens,
-        cost_usd, latency_ms)
-SELECT (SELECT app.agency_id()), g.task_id, g.agent_type, g.provider, g.model, g.mode, g.outcome,
-       g.input_tokens, g.output_tokens, g.cost_usd, g.latency_ms
-  FROM jsonb_to_recordset($1::jsonb) AS g(
-         task_id uuid, agent_type text, provider text, model text, mode text, outcome text,
-         input_tokens integer, output_tokens integer, cost_usd numeric, latency_ms integer);
+-- The month's sum is written last of all a settling transaction does: all of an agency meet there.
+WITH recorded AS (
+  INSERT INTO public.llm_calls
+         (agency_id, task_id, agent_type, provider, model, mode, outcome, input_tokens,
+          output_tokens, cost_usd, latency_ms)
+  SELECT (SELECT app.agency_id()), g.task_id, g.agent_type, g.provider, g.model, g.mode, g.outcome,
+         g.input_tokens, g.output_tokens, g.cost_usd, g.latency_ms
+    FROM jsonb_to_recordset($1::jsonb) AS g(
+           task_id uuid, agent_type text, provider text, model text, mode text, outcome text,
+           input_tokens integer, output_tokens integer, cost_usd numeric, latency_ms integer)
+  RETURNING agency_id, input_tokens, output_tokens, cost_usd
+)
+INSERT INTO public.llm_spend AS s (agency_id, month, calls, input_tokens, output_tokens, cost_usd)
+SELECT r.agency_id, date_trunc('month', now() AT TIME ZONE 'UTC')::date, count(*),
+       coalesce(sum(r.input_tokens), 0), coalesce(sum(r.output_tokens), 0),
+       coalesce(sum(r.cost_usd), 0)
+  FROM recorded r
+ GROUP BY r.agency_id
+    ON CONFLICT (agency_id, month) DO UPDATE
+   SET calls = s.calls + excluded.calls,
+       input_tokens = s.input_tokens + excluded.input_tokens,
+       output_tokens = s.output_tokens + excluded.output_tokens,
+       cost_usd = s.cost_usd + excluded.cost_usd;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gardenos.ai.llm.breaker import BreakerLLM
 from gardenos.ai.llm.fallback import FallbackLLM
 from gardenos.ai.llm.prices import PriceTable
 from gardenos.ai.llm.rules import RulesLLM
@@ -21,12 +22,11 @@ def create(settings: Settings) -> LLM:
     # The SDK takes half a second to import: only who uses it pays.
     from gardenos.ai.llm.openai import OpenAILLM  # noqa: PLC0415
 
-    return FallbackLLM(
-        OpenAILLM(
-            base_url=settings.llm_base_url,
-            model=settings.llm_model,
-            api_key=key,
-            timeout_s=settings.llm_timeout_s,
-            prices=PriceTable.of(settings.llm_prices),
-        )
+    endpoint = OpenAILLM(
+        base_url=settings.llm_base_url,
+        model=settings.llm_model,
+        api_key=key,
+        timeout_s=settings.llm_timeout_s,
+        prices=PriceTable.of(settings.llm_prices),
     )
+    return FallbackLLM(BreakerLLM(endpoint))

@@ -1,4 +1,4 @@
-"""What is remembered of an endpoint between requests: the rung that works, and whether it rests."""
+"""What is remembered of an endpoint between requests: the rung that works."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from gardenos.ai.llm.protocol import Mode
 LADDER = (Mode.JSON_SCHEMA, Mode.JSON_OBJECT)
 _REMEMBERED_S = 3600.0
 """Then the ladder is climbed from its top again: endpoints learn, and a bad minute is no verdict."""
-_FAILURES_BEFORE_REST = 3
-_REST_S = 30.0
-_LONGEST_REST_S = 300.0
 
 
 @dataclass(slots=True)
@@ -50,30 +47,3 @@ class RungMemory:
         """The rungs to try, from the one known to work downwards."""
         working = self.working(endpoint, model)
         return LADDER if working is None else LADDER[LADDER.index(working) :]
-
-
-class Breaker:
-    """Lets an endpoint rest that failed several requests in a row, so that none waits for it in vain."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._failures = 0
-        self._rests_until = 0.0
-
-    def rest_left_s(self) -> float:
-        """Seconds until the endpoint may be asked again; 0 now."""
-        return max(0.0, self._rests_until - self._monotonic())
-
-    def failed(self, *, retry_after_s: float | None = None) -> None:
-        """A whole request failed, retries and all; `retry_after_s` is what the endpoint asked for."""
-        self._failures += 1
-        rest = 0.0
-        if self._failures >= _FAILURES_BEFORE_REST:
-            rest = _REST_S
-        if retry_after_s is not None:
-            rest = max(rest, min(retry_after_s, _LONGEST_REST_S))
-        self._rests_until = max(self._rests_until, self._monotonic() + rest)
-
-    def worked(self) -> None:
-        """The endpoint answered. A rest stands: what was asked before it began says nothing of it."""
-        self._failures = 0

@@ -2,10 +2,12 @@
 
     LLMError                   503 llm-failed
     ├── LLMUnavailable         503 llm-unavailable     retryable
-    │   └── LLMTimeout         503 llm-timeout         retryable
+    │   ├── LLMTimeout         503 llm-timeout         retryable
+    │   └── LLMResting         503 llm-resting         retryable, not asked at all
     ├── LLMRateLimited         503 llm-rate-limited    retryable, `retry_after_s` where it was said
     ├── LLMRefused             503 llm-refused
     ├── LLMDeclined            503 llm-declined
+    ├── BudgetExhausted        503 budget-exhausted    not asked at all
     └── LLMBadOutput           503 llm-bad-output
         └── LLMCutOff          503 llm-cut-off
 
@@ -45,6 +47,12 @@ class LLMTimeout(LLMUnavailable):
     code = "llm-timeout"
 
 
+class LLMResting(LLMUnavailable):
+    """The language model's endpoint failed repeatedly and is left alone. Try again after Retry-After."""
+
+    code = "llm-resting"
+
+
 class LLMRateLimited(LLMError):
     """The language model's endpoint asks for fewer requests. Try again after its Retry-After."""
 
@@ -62,6 +70,12 @@ class LLMDeclined(LLMError):
     """The language model declined to answer this request. Its record may have tripped a filter."""
 
     code = "llm-declined"
+
+
+class BudgetExhausted(LLMError):
+    """The agency's budget for language models is used up for this month. Raise it, or wait."""
+
+    code = "budget-exhausted"
 
 
 class LLMBadOutput(LLMError):

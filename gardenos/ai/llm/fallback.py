@@ -21,6 +21,11 @@ class FallbackLLM:
         self._rules = RulesLLM()
 
     @property
+    def first(self) -> LLM:
+        """The model asked first."""
+        return self._first
+
+    @property
     def provider(self) -> str:
         """The provider asked first."""
         return self._first.provider

@@ -26,7 +26,7 @@ from tenacity import (
 )
 
 from gardenos.ai.llm import reach, wire
-from gardenos.ai.llm.endpoint import Breaker, RungMemory
+from gardenos.ai.llm.endpoint import RungMemory
 from gardenos.ai.llm.errors import (
     LLMBadOutput,
     LLMCutOff,
@@ -102,7 +102,6 @@ class OpenAILLM:
         self._sleep = sleep
         self._clock = clock or SystemClock()
         self.rungs = rungs or RungMemory(monotonic)
-        self._breaker = Breaker(monotonic)
         self._client = AsyncOpenAI(
             api_key=api_key or "none",  # endpoints of one's own often want none, the SDK one
             base_url=base_url,
@@ -117,22 +116,12 @@ class OpenAILLM:
     async def complete(self, request: Completion[T]) -> Reply[T]:
         """Ask, down the ladder. Raises `LLMError` carrying the calls made."""
         reach.check(self._host)
-        if (rest := self._breaker.rest_left_s()) > 0:
-            raise LLMUnavailable(
-                f"{self.model} failed repeatedly and is asked again in {rest:.0f} s.",
-                retry_after_s=rest,
-            )
         run = _Run(request, self._monotonic() + self._timeout_s, request.max_output_tokens)
         try:
             output, mode = await self._descend(run)
         except LLMError as error:
             error.calls = tuple(run.calls)
-            if isinstance(error, LLMBadOutput | LLMDeclined):
-                self._breaker.worked()
-            else:
-                self._breaker.failed(retry_after_s=error.retry_after_s)
             raise
-        self._breaker.worked()
         return Reply(output, PROVIDER, self.model, mode, tuple(run.calls))
 
     async def _descend(self, run: _Run[T]) -> tuple[T, Mode]:
@@ -203,7 +192,7 @@ class OpenAILLM:
         """One HTTP call, recorded however it ends."""
         began = self._monotonic()
         usage: object = None
-        outcome = CallOutcome.FAILED
+        outcome = CallOutcome.CUT_SHORT
         try:
             async with asyncio.timeout(min(self._call_timeout_s, max(0.0, run.deadline - began))):
                 answer = await self._client.chat.completions.create(
@@ -220,7 +209,9 @@ class OpenAILLM:
             outcome = _OUTCOMES[type(fault)]
             raise fault from error
         finally:
-            run.calls.append(self._record(mode, outcome, usage, self._monotonic() - began))
+            call = self._record(mode, outcome, usage, self._monotonic() - began)
+            run.calls.append(call)
+            run.request.tell(call)
         return output
 
     def _parameters(
@@ -284,7 +275,8 @@ class OpenAILLM:
         read = _tokens(usage, "prompt_tokens")
         written = _tokens(usage, "completion_tokens")
         took_s = max(0.0, took_s)
-        observe(LLMCalled(PROVIDER, self.model, outcome.value, took_s, read, written))
+        cost = self._prices.cost(self.model, input_tokens=read, output_tokens=written)
+        observe(LLMCalled(PROVIDER, self.model, outcome.value, took_s, read, written, cost))
         return LLMCall(
             provider=PROVIDER,
             model=self.model,
@@ -293,7 +285,7 @@ class OpenAILLM:
             latency_ms=round(took_s * 1000),
             input_tokens=read,
             output_tokens=written,
-            cost_usd=self._prices.cost(self.model, input_tokens=read, output_tokens=written),
+            cost_usd=cost,
         )
 
 

@@ -37,6 +37,8 @@ class CallOutcome(StrEnum):
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     UNREACHABLE = "unreachable"
+    CUT_SHORT = "cut_short"
+    """Whoever asked did not wait for the answer: a deadline, or a cancelled task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,18 @@ class LLMCall:
     """None where unknown; never zero for that."""
 
 
+def _nobody(_call: LLMCall) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Completion(Generic[T]):
     """A request for output of one shape.
 
     `data` gives what comes from outside (a lead's record): it reaches the model delimited and
     capped, as data. `rules` gives what the deterministic provider answers; without it only a model
-    can. Both are called only where they are needed.
+    can. Both are called only where they are needed. `tell` hears of each call as it ends: of a
+    request that is cut short, that is all there is.
     """
 
     prompt: Prompt
@@ -69,6 +76,7 @@ class Completion(Generic[T]):
     rules: Callable[[], T] | None = None
     max_output_tokens: int = 800
     temperature: float = 0.0
+    tell: Callable[[LLMCall], None] = _nobody
 
 
 @dataclass(frozen=True, slots=True)
