@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     llm_prices: dict[str, tuple[Price, Price]] = Field(default_factory=dict)
     """US dollars per million (input, output) tokens by model, beyond the prices known here."""
 
+    task_keep_days: int = Field(default=30, ge=1, le=3650)
+    """How long tasks are kept that succeeded or were cancelled; dead ones stay."""
     task_lease_s: float = Field(default=30.0, ge=1, le=3600)
     """How long a crashed worker's tasks wait before another may take them."""
 

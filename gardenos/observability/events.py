@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeAlias
 from uuid import UUID
 
@@ -16,6 +17,8 @@ class TasksLeased:
 
     agent_type: str
     tasks: int
+    waits: Sequence[tuple[int, float]] = ()
+    """Per task its priority, and the seconds since it was due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,9 @@ class TaskFinished:
     task_id: UUID
     agent_type: str
     outcome: str
+    state: str = ""
+    """The task's state from now on."""
+    run_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,14 @@ class OverrideSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleStopped:
+    """A schedule cannot go on, such as one whose time zone is gone: it was switched off."""
+
+    schedule_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CycleSaid:
     """What a background loop last did, in a sentence; observed when the sentence changes."""
 
@@ -89,6 +103,29 @@ class LLMCalled:
     latency_s: float
     input_tokens: int | None
     output_tokens: int | None
+    cost_usd: Decimal | None = None
+    """None where unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRefused:
+    """A call to a model was not made: the agency's budget for the month is spent."""
+
+    agent_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class LLMCircuitChanged:
+    """An agent asks a model's endpoint again, asks it no more, or tries whether it answers.
+
+    `state` is closed, open or half_open; `rest_s` how long an open one is left alone.
+    """
+
+    provider: str
+    model: str
+    state: str
+    rest_s: float | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +155,27 @@ class SignedIn:
     outcome: str
 
 
+@dataclass(frozen=True, slots=True)
+class StreamOpened:
+    """A client began to follow events; `stream` is the path's template."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamClosed:
+    """A client follows no more."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulesFired:
+    """Due times of schedules became tasks."""
+
+    tasks: int
+
+
 Event: TypeAlias = (
     TasksLeased
     | TaskFinished
@@ -128,9 +186,15 @@ Event: TypeAlias = (
     | OverrideSet
     | CycleSaid
     | LLMCalled
+    | BudgetRefused
+    | LLMCircuitChanged
     | LeadsImported
     | RequestServed
     | SignedIn
+    | StreamOpened
+    | StreamClosed
+    | SchedulesFired
+    | ScheduleStopped
 )
 Subscriber: TypeAlias = Callable[[Event], None]
 

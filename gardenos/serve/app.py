@@ -9,9 +9,9 @@ from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from ray.serve.schema import LoggingConfig
 
-from gardenos.ai.agents import AGENTS
+from gardenos.ai import agents as agent_classes
 from gardenos.orchestrator.actor import PoolSpec
-from gardenos.serve.deployments import AgentReplica, OrchestratorReplica
+from gardenos.serve.deployments import HAND_OVER_S, AgentReplica, OrchestratorReplica
 from gardenos.serve.gateway import Gateway
 
 _BATCHES_AT_ONCE = 100
@@ -55,6 +55,8 @@ class PoolArguments(_Range):
     down_after_s: Annotated[float, Field(ge=0)] = 60.0
     llm_provider: Literal["auto", "rules", "openai"] | None = None
     """Another provider for this type than GARDENOS_LLM_PROVIDER says."""
+    path: Annotated[str | None, Field(alias="class")] = None
+    """`module:Class` of an agent that is none of ours and has no entry point."""
     num_cpus: Cpus = 0.1
 
 
@@ -77,21 +79,34 @@ class Arguments(_Arguments):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        unknown = sorted(self.agents.keys() - AGENTS.keys())
+        registry = self.registry()
+        unknown = sorted(self.agents.keys() - registry.keys())
         if unknown:
-            known = ", ".join(AGENTS)
+            known = ", ".join(registry)
             raise ValueError(f"there are no agents of type {', '.join(unknown)}; known are {known}")
         return self
 
+    def paths(self) -> dict[str, str]:
+        """Where the classes stand that are named here."""
+        return {name: pool.path for name, pool in self.agents.items() if pool.path is not None}
+
+    def registry(self) -> agent_classes.Registry:
+        """Every agent that runs. Raises `AgentMisregistered`."""
+        return agent_classes.discover(self.paths())
+
     def pools(self) -> dict[str, PoolArguments]:
         """The arguments of every agent type."""
-        return {agent_type: self.agents.get(agent_type, PoolArguments()) for agent_type in AGENTS}
+        return {name: self.agents.get(name, PoolArguments()) for name in self.registry()}
 
 
 def build(args: Arguments) -> Application:
     """The application: Gateway, AIOrchestrator and a deployment for each type of agent."""
     pools = args.pools()
-    agents = {agent_type: _agents(agent_type, pool) for agent_type, pool in pools.items()}
+    registry = args.registry()
+    agents = {
+        agent_type: _agents(agent_type, registry[agent_type].__name__, pool)
+        for agent_type, pool in pools.items()
+    }
     orchestrator = serve.deployment(
         name="AIOrchestrator",
         num_replicas=1,
@@ -99,11 +114,13 @@ def build(args: Arguments) -> Application:
         ray_actor_options={"num_cpus": 0.1},
         logging_config=_LOGGING,
         health_check_period_s=_HEALTH_PERIOD_S,
-        graceful_shutdown_timeout_s=_LEAVE_WITHIN_S,
+        graceful_shutdown_timeout_s=HAND_OVER_S + _LEAVE_WITHIN_S,
     )(OrchestratorReplica).bind(
         agents,
         {
-            agent_type: PoolSpec(pool.min_replicas, pool.max_replicas, pool.concurrency)
+            agent_type: PoolSpec(
+                pool.min_replicas, pool.max_replicas, pool.concurrency, pool.target_tasks
+            )
             for agent_type, pool in pools.items()
         },
     )
@@ -119,12 +136,12 @@ def build(args: Arguments) -> Application:
         logging_config=_LOGGING,
         health_check_period_s=_HEALTH_PERIOD_S,
         graceful_shutdown_timeout_s=_LEAVE_WITHIN_S,
-    )(Gateway).bind(orchestrator)
+    )(Gateway).bind(orchestrator, args.paths())
 
 
-def _agents(agent_type: str, pool: PoolArguments) -> Application:
+def _agents(agent_type: str, name: str, pool: PoolArguments) -> Application:
     return serve.deployment(
-        name=AGENTS[agent_type].__name__,
+        name=name,
         max_ongoing_requests=_BATCHES_AT_ONCE,
         autoscaling_config=AutoscalingConfig(
             min_replicas=pool.min_replicas,
@@ -151,4 +168,5 @@ def _agents(agent_type: str, pool: PoolArguments) -> Application:
         concurrency=pool.concurrency,
         deadline_s=pool.deadline_s,
         llm_provider=pool.llm_provider,
+        path=pool.path,
     )

@@ -27,9 +27,11 @@ STALE_S = 15.0
 class FiguresReader:
     """Keeps the orchestrator's figures at hand: a daemon thread reads them as long as this lives."""
 
-    def __init__(self, board: Board, *, refresh_s: float = REFRESH_S) -> None:
+    def __init__(
+        self, board: Board, *, refresh_s: float = REFRESH_S, stale_s: float = STALE_S
+    ) -> None:
         self._board = board
-        self._sightings = Sightings(STALE_S)
+        self._sightings = Sightings(stale_s)
         self._note: dict[str, Any] = {}
         self.looked = threading.Event()
         """Set once the board was read for the first time."""
@@ -82,11 +84,12 @@ class BacklogPolicy:
         down_after_s: float = 60.0,
         board: Board | None = None,
         refresh_s: float = REFRESH_S,
+        stale_s: float = STALE_S,
     ) -> None:
         self._agent_type = agent_type
         self._target = target
         self._patience = Patience(up_after_s, down_after_s)
-        self._reader = FiguresReader(board or _ray_board(), refresh_s=refresh_s)
+        self._reader = FiguresReader(board or _ray_board(), refresh_s=refresh_s, stale_s=stale_s)
         self._said = ""
 
     def __call__(self, ctx: AutoscalingContext) -> tuple[int, dict[str, Any]]:

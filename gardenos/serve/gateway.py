@@ -13,12 +13,14 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from gardenos.ai import agents
 from gardenos.ai.routes import WAITER
 from gardenos.core.claims import Claims
 from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError, OrchestratorUnavailable
 from gardenos.orchestrator.waiters import TaskWaiter
 from gardenos.serve.api import create_api
+from gardenos.serve.board import RayBoard
 from gardenos.serve.composition import compose
 from gardenos.serve.process import set_up
 
@@ -42,6 +44,10 @@ class RemoteOrchestrator:
     async def agents(self) -> Sequence[Mapping[str, Any]]:
         """See `OrchestratorClient`."""
         return await self._answer(self._handle.agents.remote)
+
+    async def metrics(self) -> bytes:
+        """See `OrchestratorClient`."""
+        return await self._answer(self._handle.metrics.remote)
 
     async def set_replicas(
         self, agent_type: str, replicas: int, *, set_by: Claims, ttl_s: float | None = None
@@ -67,10 +73,16 @@ class RemoteOrchestrator:
 class Gateway:
     """One replica of the API: its own pool of connections and its own ear for finished tasks."""
 
-    async def __init__(self, orchestrator: DeploymentHandle[Any]) -> None:
+    async def __init__(
+        self, orchestrator: DeploymentHandle[Any], agent_classes: Mapping[str, str]
+    ) -> None:
+        agents.register(agent_classes)
         settings = Settings.load()
         self._process = await set_up(
-            "gardenos-gateway", settings=settings, pool_max=settings.database_pool_max
+            "gardenos-gateway",
+            settings=settings,
+            pool_max=settings.database_pool_max,
+            board=RayBoard(),
         )
         self._waiter = TaskWaiter(self._process.database, self._process.dsn)
         self._waiter.start()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from gardenos.core.errors import (
@@ -21,7 +20,7 @@ from gardenos.core.errors import (
     UnknownParameter,
 )
 from gardenos.db.readiness import require_schema
-from gardenos.observability import metrics
+from gardenos.observability import samples
 from gardenos.web import problems
 from gardenos.web.params import StrictRoute
 from gardenos.web.services import Services, ServicesDep
@@ -29,6 +28,7 @@ from gardenos.web.services import Services, ServicesDep
 router = APIRouter(tags=["health"], route_class=StrictRoute)
 KEPT_S = 1.0
 """Anybody may ask whether we are ready: the database is asked once in this time."""
+_UP = "gardenos_orchestrator_up"
 _ERRORS = (InvalidRequest, UnknownParameter, GardenOSError)
 
 
@@ -116,45 +116,35 @@ async def _orchestrator(services: Services) -> str:
     responses=problems.responses(*_ERRORS)
     | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def read_metrics(services: ServicesDep) -> Response:
-    """Metrics of this process and of the agent pools, in Prometheus' text format."""
-    text = metrics.exposition()
-    if services.orchestrator is not None:
-        try:
-            text += _pool_metrics(await services.orchestrator.snapshot())
-        except OrchestratorUnavailable:
-            text += b"# The orchestrator does not answer: no figures of the pools.\n"
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
+async def read_metrics(request: Request, services: ServicesDep) -> Response:
+    """Metrics of the whole installation, in Prometheus' text format.
+
+    While the orchestrator does not answer, those of this gateway alone: `gardenos_orchestrator_up` is 0.
+    """
+    kept: _KeptMetrics | None = getattr(request.app.state, "metrics", None)
+    if kept is None:
+        kept = request.app.state.metrics = _KeptMetrics(services)
+    return Response(await kept.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _pool_metrics(snapshot: Mapping[str, Any]) -> bytes:
-    registry = CollectorRegistry()
-    registry.register(_Pools(snapshot["agents"]))
-    return generate_latest(registry)
+class _KeptMetrics:
+    """The metrics, at most `KEPT_S` seconds old."""
 
+    def __init__(self, services: Services) -> None:
+        self._orchestrator = services.orchestrator
+        self._text = b""
+        self._at = -KEPT_S
+        self._asking = asyncio.Lock()
 
-class _Pools(Collector):
-    """The orchestrator's snapshot as metrics."""
+    async def text(self) -> bytes:
+        async with self._asking:
+            if time.monotonic() - self._at >= KEPT_S:
+                self._text = await self._ask()
+                self._at = time.monotonic()
+            return self._text
 
-    def __init__(self, agents: Mapping[str, Mapping[str, Any]]) -> None:
-        self._agents = agents
-
-    def collect(self) -> Iterable[Metric]:
-        """See `Collector`."""
-        for key, text in (
-            ("replicas", "Agents running."),
-            ("backlog", "Tasks due and waiting."),
-            ("in_flight", "Tasks sent and not answered."),
-            ("capacity", "Tasks the running agents take."),
-        ):
-            gauge = GaugeMetricFamily(f"gardenos_pool_{key}", text, labels=["agent_type"])
-            for agent_type, pool in self._agents.items():
-                gauge.add_metric([agent_type], float(pool.get(key) or 0))
-            yield gauge
-        runs = CounterMetricFamily(
-            "gardenos_pool_runs", "Runs ended, by outcome.", labels=["agent_type", "outcome"]
-        )
-        for agent_type, pool in self._agents.items():
-            for outcome, count in pool.get("outcomes", {}).items():
-                runs.add_metric([agent_type, outcome], float(count))
-        yield runs
+    async def _ask(self) -> bytes:
+        if self._orchestrator is not None:
+            with suppress(OrchestratorUnavailable):
+                return await self._orchestrator.metrics()
+        return samples.exposition(samples.collect() | {(_UP, ()): (0.0,)})

@@ -12,6 +12,8 @@ from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError
 from gardenos.db.readiness import PatientDatabase
 from gardenos.observability import events, logs, metrics
+from gardenos.orchestrator.board import Board
+from gardenos.orchestrator.tally import Reporter
 
 
 class DatabaseUnset(GardenOSError):
@@ -28,17 +30,23 @@ class Process:
     database: PatientDatabase
     dsn: str
     unsubscribe: Sequence[Callable[[], None]]
+    reporter: Reporter | None
 
     async def close(self) -> None:
-        """Give the connections back, and write down no more events."""
+        """Leave the last totals, give the connections back, and write down no more events."""
+        if self.reporter is not None:
+            await self.reporter.stop()
         await self.database.pool.close()
         for forget in self.unsubscribe:
             forget()
 
 
-async def set_up(name: str, *, settings: Settings | None = None, pool_max: int) -> Process:
+async def set_up(
+    name: str, *, settings: Settings | None = None, pool_max: int, board: Board | None = None
+) -> Process:
     """Set this process up; `name` is what its connections show in pg_stat_activity.
 
+    On the `board` it leaves its metrics, for the orchestrator to add up.
     Raises `DatabaseUnset`, `PrivilegedRole`; an unreachable database is no reason not to start.
     """
     settings = settings or Settings.load()
@@ -48,7 +56,20 @@ async def set_up(name: str, *, settings: Settings | None = None, pool_max: int) 
     dsn = settings.database_url.get_secret_value()
     database = await PatientDatabase.open(dsn, max_size=pool_max, name=name)
     subscribers = (logs.log_event, metrics.count_event)
-    return Process(settings, database, dsn, [events.subscribe(each) for each in subscribers])
+    unsubscribe = [events.subscribe(each) for each in subscribers]
+    metrics.name_process(name.removeprefix("gardenos-"))
+    reporter = None
+    if board is not None:
+        reporter = Reporter(board, refresh=lambda: _gauge_connections(database))
+        reporter.start()
+    return Process(settings, database, dsn, unsubscribe, reporter)
+
+
+def _gauge_connections(database: PatientDatabase) -> None:
+    pool = database.pool
+    metrics.set_connections(
+        idle=pool.get_idle_size(), size=pool.get_size(), most=pool.get_max_size()
+    )
 
 
 class RayMetrics:

@@ -37,10 +37,14 @@ class OrchestratorClient(Protocol):
         """Every running agent (a Serve replica) with its metrics."""
         ...
 
+    async def metrics(self) -> bytes:
+        """What all processes of the installation counted together, in Prometheus' text format."""
+        ...
+
     async def set_replicas(
         self, agent_type: str, replicas: int, *, set_by: Claims, ttl_s: float | None = None
     ) -> Mapping[str, Any]:
-        """Override a pool's size. Raises `NotFound`, `InvalidContent` outside its range."""
+        """Override a pool's size. Raises `NotFound`, `InvalidRequest` outside its range."""
         ...
 
 
