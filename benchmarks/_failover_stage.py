@@ -150,6 +150,7 @@ class Stage:
         n = number(node)
         env = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
+            "HOME": str(self.layout.logs),  # where kubectl keeps what it learnt
             "PATRONI": self.layout.patroni(n).url,
             "SERVER": self.layout.api_way(n).url,
             "NAMESPACE": KUBERNETES_NAMESPACE,
