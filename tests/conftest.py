@@ -12,6 +12,7 @@ import pytest
 from gardenos.db.pool import open_database
 from gardenos.testing.llm import no_real_models
 from gardenos.testing.postgres import PostgresServer, make_member, running_server
+from tests.support import promtool as promtool_package
 from tests.support.leads import real_leads_file
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ def real_leads() -> Path:
         print(f"skipped: {reason}")
         pytest.skip(reason)
     return path
+
+
+@pytest.fixture(scope="session")
+def promtool(pytestconfig: pytest.Config) -> Path:
+    """Prometheus' own checker; without apt-get to fetch it with, the test is skipped."""
+    if not promtool_package.apt_is_here():
+        reason = "there is no apt-get to fetch promtool with"
+        print(f"skipped: {reason}")
+        pytest.skip(reason)
+    return promtool_package.fetched(pytestconfig.cache.mkdir("promtool"))
 
 
 @pytest.fixture(scope="session")

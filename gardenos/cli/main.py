@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gardenos.cli import backup, lab, task_commands
 from gardenos.cli.problems import told
 from gardenos.cli.screen import console, program, to_type
 
@@ -26,10 +27,14 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 leads_commands = typer.Typer(no_args_is_help=True, help="Take leads in and look at them.")
-tasks_commands = typer.Typer(no_args_is_help=True, help="Look at the agents' tasks.")
 commands.add_typer(leads_commands, name="leads")
-commands.add_typer(tasks_commands, name="tasks")
+commands.add_typer(task_commands.commands, name="tasks")
+commands.add_typer(backup.backup_commands, name="backup")
+commands.command()(backup.restore)
+commands.add_typer(lab.commands, name="lab")
 
+_TOP_DEADLINE_S = 5.0
+"""A screen that is drawn every second says rather soon that nothing answers."""
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=200)]
 
@@ -49,12 +54,15 @@ def up(
     email: Annotated[
         str, typer.Option(help="The administrator's e-mail, where there is no account yet.")
     ] = "admin@gardenos.localhost",
+    database: Annotated[
+        str | None, typer.Option(help="lab (see `lab up`) or embedded; kept from then on.")
+    ] = None,
 ) -> None:
     """Bring GardenOS up and leave it running; start again what does not run."""
     from gardenos.cli import lifecycle
 
     home = _home()
-    outcome = lifecycle.up(home, email=email)
+    outcome = lifecycle.up(home, email=email, use=database)
     _show_outcome(outcome)
     if demo:
         from gardenos.cli import demo as demonstration
@@ -144,6 +152,18 @@ def bench(
 
 
 @commands.command()
+def chaos(
+    *,
+    minutes: Annotated[float, typer.Option(min=0.2, help="For how long to break things.")] = 10.0,
+    seed: Annotated[int | None, typer.Option(help="Repeats an earlier run's faults.")] = None,
+) -> None:
+    """Break an installation of its own under load, and see that nothing is lost."""
+    from gardenos.cli import quality
+
+    raise typer.Exit(quality.chaos(minutes=minutes, seed=seed))
+
+
+@commands.command()
 def migrate() -> None:
     """Bring the database's schema to this version's."""
     from gardenos.cli import database
@@ -212,20 +232,17 @@ def list_leads(*, limit: Limit = 20, sort: str = "-quality_score", q: str | None
         leads.show_leads(page.items)
 
 
-@tasks_commands.command("list")
-def list_tasks(
+@commands.command()
+def top(
     *,
-    state: Annotated[
-        str | None, typer.Option(help="queued, running, succeeded, dead or cancelled.")
-    ] = None,
-    agent_type: Annotated[str | None, typer.Option("--type", help="Of this agent type.")] = None,
-    limit: Limit = 20,
+    once: Annotated[bool, typer.Option("--once", help="Show it once, for scripts.")] = False,
 ) -> None:
-    """Show tasks, the newest first."""
-    from gardenos.cli import tasks
+    """Watch the agents: what they do, what waits and why. Ctrl-C ends it."""
+    from gardenos.cli import operator
+    from gardenos.cli import top as screen
 
-    with _client(_home()) as client:
-        tasks.show(client, state=state, agent_type=agent_type, limit=limit)
+    home = _home()
+    screen.run(lambda: operator.client(home, deadline_s=_TOP_DEADLINE_S), once=once)
 
 
 @commands.command()

@@ -55,9 +55,9 @@ async def _ensure_operator(plan: Plan, email: str) -> Welcome | None:
     from gardenos.auth import operators
 
     password = secrets.new_password()
-    async with _opened(plan) as opened:
+    async with opened(plan) as connected:
         try:
-            address = await operators.ensure_operator(opened, email, password)
+            address = await operators.ensure_operator(connected, email, password)
         except (Conflict, InvalidRequest) as error:
             raise CommandFailed(error.detail, todo=_ANOTHER_ADDRESS) from None
     return Welcome(address, password) if address else None
@@ -69,11 +69,16 @@ def token(home: Home, settings: Settings, email: str | None = None, ttl_s: int =
     Raises `CommandFailed` where the database does not run or there is no such account.
     """
     chosen = database.plan(home, settings)
-    if chosen.embedded is not None and chosen.embedded.pid() is None:
+    require_database(home, chosen)
+    return asyncio.run(_token(chosen, settings, email, ttl_s))
+
+
+def require_database(home: Home, plan: Plan) -> None:
+    """Raise `CommandFailed` where the embedded database does not run."""
+    if plan.embedded is not None and plan.embedded.pid() is None:
         raise CommandFailed(
             f"The database of {home.folder} does not run.", todo="Run `gardenos up` first."
         )
-    return asyncio.run(_token(chosen, settings, email, ttl_s))
 
 
 async def _token(plan: Plan, settings: Settings, email: str | None, ttl_s: int) -> str:
@@ -81,16 +86,16 @@ async def _token(plan: Plan, settings: Settings, email: str | None, ttl_s: int) 
     from gardenos.auth.tokens import TokenIssuer
 
     issuer = TokenIssuer.of(settings)
-    async with _opened(plan) as opened:
+    async with opened(plan) as connected:
         try:
-            return await operators.issue_access_token(opened, issuer, email, ttl_s=ttl_s)
+            return await operators.issue_access_token(connected, issuer, email, ttl_s=ttl_s)
         except NotFound as error:
             todo = "Check the address." if email else "Run `gardenos up`, which makes one."
             raise CommandFailed(error.detail, todo=todo) from None
 
 
-def client(home: Home) -> GardenOS:
-    """A client of the running installation, as its operator.
+def client(home: Home, *, deadline_s: float = 60.0) -> GardenOS:
+    """A client of the running installation, as its operator; a call may take `deadline_s`.
 
     Raises `CommandFailed` where the installation is not up, at once: the client itself would try
     for a minute.
@@ -108,11 +113,13 @@ def client(home: Home) -> GardenOS:
             todo="Run `gardenos up`, which starts again what does not run.",
         )
     # This machine's own port: public_url may lead through a proxy that only others can reach.
-    return GardenOS(f"http://127.0.0.1:{settings.http_port}", token=token(home, settings))
+    url = f"http://127.0.0.1:{settings.http_port}"
+    return GardenOS(url, token=token(home, settings), deadline_s=deadline_s)
 
 
 @asynccontextmanager
-async def _opened(plan: Plan) -> AsyncGenerator[Database]:
+async def opened(plan: Plan) -> AsyncGenerator[Database]:
+    """The database under the app's own login. Raises `CommandFailed` where it does not answer."""
     from gardenos.db.pool import open_database
 
     try:

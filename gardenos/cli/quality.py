@@ -1,4 +1,4 @@
-"""`gardenos test`, `check` and `bench`: for those who change GardenOS."""
+"""`gardenos test`, `check`, `bench` and `chaos`: for those who change GardenOS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ class Check:
 def environment() -> dict[str, str]:
     """The environment for tests: without the settings of the installation of whoever runs them."""
     settings = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
-    kept = {name: value for name, value in os.environ.items() if name not in settings}
+    others = (f"{ENV_PREFIX}BACKUP_", f"{ENV_PREFIX}DISCOVERY_")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in settings and not name.startswith(others)
+    }
     # Tests start programs of this environment by name.
     return kept | {"PATH": f"{_bin()}{os.pathsep}{kept.get('PATH', '')}"}
 
@@ -116,6 +121,18 @@ def bench(name: str, arguments: Sequence[str]) -> int:
         )
     # As a module: benchmarks share what brings up an installation with the tests.
     command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
+
+
+def chaos(*, minutes: float, seed: int | None) -> int:
+    """Break an installation of its own under load, by a plan drawn from the seed.
+
+    The exit code: 1 where a promise was broken.
+    """
+    _need_checkout()
+    command = [sys.executable, "-m", "tests.chaos.run", "--minutes", f"{minutes:g}"]
+    if seed is not None:
+        command += ["--seed", str(seed)]
     return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
 
 

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from gardenos.sdk.call import Call, Plan
 from gardenos.sdk.drivers import AsyncDriver, Driver, SyncDriver
+from gardenos.sdk.events import Stream
 from gardenos.sdk.results import Page
 
 P = ParamSpec("P")
@@ -82,5 +83,32 @@ class Listing(Generic[P, T]):
         return method
 
 
+class Following(Generic[P, T]):
+    """A method that gives what a stream of events says, one by one as it happens."""
+
+    def __init__(self, stream: Callable[Concatenate[Any, P], Stream[T]]) -> None:
+        self._stream = stream
+        self.__doc__ = stream.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Namespace[SyncDriver], owner: type) -> Callable[P, Iterator[T]]: ...
+    @overload
+    def __get__(
+        self, instance: Namespace[AsyncDriver], owner: type
+    ) -> Callable[P, AsyncIterator[T]]: ...
+    def __get__(self, instance: Namespace[Any] | None, owner: type) -> Any:
+        if instance is None:
+            return self
+
+        @functools.wraps(self._stream)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return instance.driver.follow(self._stream(instance, *args, **kwargs))
+
+        return method
+
+
 endpoint = Endpoint
 listing = Listing
+following = Following

@@ -11,14 +11,18 @@ from typing import Self
 import httpx
 
 from gardenos import __version__
+from gardenos.sdk.agents import Agents
 from gardenos.sdk.auth import PasswordAuth, TokenAuth
 from gardenos.sdk.bound import D, Namespace, endpoint
 from gardenos.sdk.call import Call, model
+from gardenos.sdk.dispatch import Limits as AgencyLimits
+from gardenos.sdk.dispatch import Pauses
 from gardenos.sdk.drivers import AsyncDriver, Limits, SyncDriver
 from gardenos.sdk.imports import Imports
 from gardenos.sdk.leads import Leads
 from gardenos.sdk.orchestrator import Orchestrator
 from gardenos.sdk.results import Status
+from gardenos.sdk.schedules import Schedules
 from gardenos.sdk.tasks import Tasks
 
 _HEADERS = {
@@ -50,6 +54,10 @@ class _Client(Namespace[D]):
         self.imports = Imports[D](driver)
         self.orchestrator = Orchestrator[D](driver)
         self.tasks = Tasks[D](driver)
+        self.agents = Agents[D](driver)
+        self.schedules = Schedules[D](driver)
+        self.pauses = Pauses[D](driver)
+        self.limits = AgencyLimits[D](driver)
 
     @endpoint
     def status(self) -> Call[Status]:

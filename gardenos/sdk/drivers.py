@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,8 +14,11 @@ from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception
 from tenacity import retry_if_result as retry_if_answer
 from tenacity.wait import wait_random_exponential
 
+from gardenos.core.errors import GardenOSError
 from gardenos.sdk.call import Call, Pause, Plan, Step, after
-from gardenos.sdk.problems import retry_after_s, unreachable
+from gardenos.sdk.errors import Unreachable
+from gardenos.sdk.events import Event, EventReader, Stream
+from gardenos.sdk.problems import from_response, retry_after_s, unreachable
 from gardenos.sdk.results import Page
 
 T = TypeVar("T")
@@ -28,6 +31,10 @@ _PASSING_ERRORS = (
 )
 """The connection failed or broke. A read that timed out is not among them: it had its time."""
 _PASSING_STATUSES = frozenset({429, 502, 503, 504})
+_NO_CONTENT = 204
+_SILENCE_S = 60.0
+"""A stream that says nothing for so long is broken: a comment comes every fifteen seconds."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
 _backoff = wait_random_exponential(multiplier=0.25, max=8)
 
 
@@ -37,6 +44,33 @@ def _wait(state: RetryCallState) -> float:
         asked = retry_after_s(state.outcome.result()) or 0.0
     # The jitter comes on top, so that clients told the same time do not return in step.
     return asked + _backoff(state)
+
+
+class _Reconnecting:
+    """When to ask for a stream again: soon after a break, later and later while nothing comes."""
+
+    def __init__(self, driver: Driver, deadline_s: float) -> None:
+        self._driver = driver
+        self._deadline_s = deadline_s
+        self.is_over = False
+        """Whether the server has said that nothing more will come."""
+        self.heard()
+
+    def heard(self) -> None:
+        """Something came, if only a comment."""
+        self._breaks = 0
+        self._give_up_at = self._driver.now() + self._deadline_s
+
+    def pause_s(self, failure: GardenOSError | None) -> float:
+        """How long to wait after a break. Raises its reason where waiting is no use, or too long."""
+        if failure is not None and failure.status not in _PASSING_STATUSES:
+            raise failure
+        self._breaks += 1
+        backoff_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self._breaks - 1))
+        wait_s = max(backoff_s, failure.retry_after_s or 0.0 if failure else 0.0)
+        if self._driver.now() + wait_s >= self._give_up_at:
+            raise failure or Unreachable("The stream of events breaks off, again and again.")
+        return wait_s
 
 
 def _last(state: RetryCallState) -> httpx.Response:
@@ -98,6 +132,17 @@ class Driver:
             timeout=min(left, self._limits.timeout_s + call.patience_s),
         )
 
+    def _stream_request(
+        self, client: httpx.Client | httpx.AsyncClient, call: Call[Any], reader: EventReader
+    ) -> httpx.Request:
+        headers = {**call.headers, "Accept": "text/event-stream"}
+        if reader.last_id:
+            headers["Last-Event-ID"] = reader.last_id
+        timeout = httpx.Timeout(self._limits.timeout_s, read=_SILENCE_S)
+        return client.build_request(
+            call.method, call.path, params=dict(call.params), headers=headers, timeout=timeout
+        )
+
 
 class SyncDriver(Driver):
     """Blocks until a plan is done."""
@@ -132,6 +177,39 @@ class SyncDriver(Driver):
             page = self.run(call)
             yield from page.items
             call = after(call, page)
+
+    def follow(self, stream: Stream[T]) -> Iterator[T]:
+        """What the events of a stream say, to its end; a break is no end."""
+        reader, again = EventReader(), _Reconnecting(self, self._limits.deadline_s)
+        while True:
+            failure: GardenOSError | None = None
+            try:
+                for event in self._events(stream.call, reader, again):
+                    yield stream.reads(event)
+                    if event.name == stream.last:
+                        return
+            except GardenOSError as error:
+                failure = error
+            if again.is_over:
+                return
+            self._sleep(again.pause_s(failure))
+
+    def _events(
+        self, call: Call[Any], reader: EventReader, again: _Reconnecting
+    ) -> Iterator[Event]:
+        with unreachable(str(self.client.base_url)):
+            request = self._stream_request(self.client, call, reader)
+            response = self.client.send(request, stream=True)
+            with closing(response):
+                if not response.is_success:
+                    response.read()
+                    raise from_response(response)
+                again.is_over = response.status_code == _NO_CONTENT
+                for line in response.iter_lines():
+                    again.heard()
+                    event = reader.take(line)
+                    if event is not None:
+                        yield event
 
     def _take(self, step: Step) -> httpx.Response | None:
         if isinstance(step, Pause):
@@ -179,6 +257,40 @@ class AsyncDriver(Driver):
             for item in page.items:
                 yield item
             call = after(call, page)
+
+    async def follow(self, stream: Stream[T]) -> AsyncIterator[T]:
+        """What the events of a stream say, to its end; a break is no end."""
+        reader, again = EventReader(), _Reconnecting(self, self._limits.deadline_s)
+        while True:
+            failure: GardenOSError | None = None
+            try:
+                async with aclosing(self._events(stream.call, reader, again)) as events:
+                    async for event in events:
+                        yield stream.reads(event)
+                        if event.name == stream.last:
+                            return
+            except GardenOSError as error:
+                failure = error
+            if again.is_over:
+                return
+            await self._sleep(again.pause_s(failure))
+
+    async def _events(
+        self, call: Call[Any], reader: EventReader, again: _Reconnecting
+    ) -> AsyncGenerator[Event]:
+        with unreachable(str(self.client.base_url)):
+            request = self._stream_request(self.client, call, reader)
+            response = await self.client.send(request, stream=True)
+            async with aclosing(response):
+                if not response.is_success:
+                    await response.aread()
+                    raise from_response(response)
+                again.is_over = response.status_code == _NO_CONTENT
+                async for line in response.aiter_lines():
+                    again.heard()
+                    event = reader.take(line)
+                    if event is not None:
+                        yield event
 
     async def _take(self, step: Step) -> httpx.Response | None:
         if isinstance(step, Pause):

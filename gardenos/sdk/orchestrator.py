@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from gardenos.core.ids import TaskId
-from gardenos.sdk.bound import D, Namespace, endpoint
+from gardenos.sdk.bound import D, Namespace, endpoint, listing
 from gardenos.sdk.call import Call, Step, given, model, post, segment
 from gardenos.sdk.drivers import Driver
 from gardenos.sdk.errors import TaskFailed
@@ -18,6 +18,8 @@ from gardenos.sdk.results import (
     Analysis,
     FollowUp,
     Items,
+    OperatorAction,
+    Page,
     Queues,
     Result,
     Scaling,
@@ -51,16 +53,15 @@ def _json(task: AgentTask) -> dict[str, Any]:
     return task.model_dump(mode="json", exclude=unset) | named
 
 
-def _result(
+def outcome(
     driver: Driver,
     path: str,
     body: Mapping[str, Any],
-    kind: type[R],
     *,
     timeout_s: float,
     idempotency_key: str | None,
-) -> Generator[Step, Any, R]:
-    """Ask for work, wait for its end, and give its result or raise `TaskFailed`."""
+) -> Generator[Step, Any, tuple[TaskId, dict[str, Any]]]:
+    """Ask for work, wait for its end, and give its task and result or raise `TaskFailed`."""
     give_up_at = driver.now() + timeout_s
     wait_s = max(0, min(int(timeout_s), LONGEST_POLL_S))
     answer = yield from post(
@@ -80,7 +81,22 @@ def _result(
         raise TaskFailed(
             f"The task {answer.task_id} is {state}: {why}", task_id=answer.task_id, state=state
         )
-    return kind.model_validate({**result, "task_id": answer.task_id})
+    return answer.task_id, result
+
+
+def _result(
+    driver: Driver,
+    path: str,
+    body: Mapping[str, Any],
+    kind: type[R],
+    *,
+    timeout_s: float,
+    idempotency_key: str | None,
+) -> Generator[Step, Any, R]:
+    task_id, result = yield from outcome(
+        driver, path, body, timeout_s=timeout_s, idempotency_key=idempotency_key
+    )
+    return kind.model_validate({**result, "task_id": task_id})
 
 
 class Orchestrator(Namespace[D]):
@@ -184,6 +200,16 @@ class Orchestrator(Namespace[D]):
     def metrics(self, agent_id: str) -> Call[AgentMetrics]:
         """How one agent fares. Raises `NotFound`."""
         return Call("GET", f"/ai/agents/{segment(agent_id)}/metrics", model(AgentMetrics))
+
+    @listing
+    def actions(self, *, page_size: int = 100) -> Call[Page[OperatorAction]]:
+        """What operators did, newest first. Raises `Forbidden` unless an operator asks."""
+        return Call(
+            "GET",
+            "/ai/operator-actions",
+            model(Page[OperatorAction]),
+            params={"limit": page_size},
+        )
 
     @endpoint
     def queues(self) -> Call[Queues]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -173,6 +174,8 @@ class Task(Result):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    """When its end was asked for; while it runs, it is to end."""
 
     @property
     def is_terminal(self) -> bool:
@@ -197,6 +200,96 @@ class AgentTask(BaseModel):
     run_at: datetime | None = None
 
 
+class Run(Result):
+    """What an agent made of its input."""
+
+    task_id: TaskId
+    output: dict[str, Any]
+
+
+class AgentType(Result):
+    """A type of agent, and the JSON Schemas of what it takes and gives."""
+
+    agent_type: str
+    summary: str = ""
+    input_schema: dict[str, Any] = Field(default_factory=dict[str, Any])
+    output_schema: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class Cancelled(Result):
+    """How many tasks were cancelled: ended at once, or marked while they run."""
+
+    cancelled: int
+    cancelling: int
+    more: bool
+    """Whether the limit was reached, so that others may match."""
+
+
+class Replayed(Result):
+    """How many dead tasks were queued again."""
+
+    replayed: int
+    more: bool
+    """Whether the limit was reached, so that others may match."""
+
+
+class Schedule(Result):
+    """A task that recurs; `version` guards changes to it."""
+
+    id: UUID
+    name: str
+    agent_type: str
+    payload: dict[str, Any]
+    priority: int
+    max_retries: int
+    cron: str
+    time_zone: str
+    enabled: bool
+    next_runs: tuple[datetime, ...] = ()
+    """The next five times; none while it is switched off."""
+    last_run_at: datetime | None = None
+    last_task_id: TaskId | None = None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class PausedWork(Result):
+    """What is not dispatched: an agency's work, an agent type, or one agency's work for one type."""
+
+    agency_id: UUID | None = None
+    agent_type: str | None = None
+    reason: str = ""
+    set_by: UUID | None = None
+    set_at: datetime
+
+
+class Limit(Result):
+    """How much of the agents an agency gets, or all agencies take of a type; None does not limit."""
+
+    agency_id: UUID | None = None
+    agent_type: str | None = None
+    weight: int = 1
+    max_running: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    monthly_usd: Decimal | None = None
+    spent_usd: Decimal | None = None
+    set_by: UUID | None = None
+    set_at: datetime
+
+
+class OperatorAction(Result):
+    """What an operator did."""
+
+    id: UUID
+    at: datetime
+    actor: UUID
+    action: str
+    target: str
+    detail: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
 class Scaling(Result):
     """The size asked for a pool of agents."""
 
@@ -210,15 +303,65 @@ class Agent(Result):
 
     id: str
     agent_type: str
+    running: int = 0
+    finished: int = 0
+    errors: int = 0
+    throughput_per_s: float = 0.0
+    """Runs ended per second, of late."""
+    latency_s: dict[str, float | None] = Field(default_factory=dict[str, float | None])
+    """p50, p95 and p99 of late, in seconds."""
+    tokens: dict[str, int] = Field(default_factory=dict[str, int])
+    cost_usd: Decimal | None = None
+    """US dollars since it started; None where a part of it is unknown."""
 
 
 class AgentMetrics(Result):
     """How one agent fares."""
 
 
+class Pool(Result):
+    """The agents of one type, and your agency's tasks for them."""
+
+    replicas: int | None = None
+    """None while nobody can tell."""
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+    override: int | None = None
+    in_flight: int | None = None
+    backlog: int | None = None
+    paused: bool = False
+    tasks: dict[str, int] = Field(default_factory=dict[str, int])
+
+
 class Status(Result):
     """What the installation is doing."""
 
+    orchestrator: str
+    agents: dict[str, Pool] = Field(default_factory=dict[str, Pool])
+
+
+class Depth(Result):
+    """What waits for one agent type, of all agencies."""
+
+    ready: int = 0
+    scheduled: int = 0
+    running: int = 0
+    oldest_ready_s: float | None = None
+
+
+class LaneHead(Result):
+    """The head of what an agency has queued for a type at a priority, and why it does not run yet."""
+
+    agent_type: str
+    priority: int
+    agency_id: UUID
+    why: str | None = None
+
 
 class Queues(Result):
-    """What waits in the queues, per agent type."""
+    """What waits in the queues of all agencies."""
+
+    depth: dict[str, Depth] = Field(default_factory=dict[str, Depth])
+    lanes: tuple[LaneHead, ...] = ()
+    orchestrator: dict[str, Any] | None = None
+    """Its own view; None while it is away."""

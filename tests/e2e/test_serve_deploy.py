@@ -2,139 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import subprocess
-import sys
-import threading
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
 import yaml
 
-from gardenos.auth.keys import new_signing_key
-from gardenos.cli import processes
 from gardenos.testing.postgres import PostgresServer
-from tests.support.garden import free_ports
+from tests.support.cluster import ROOT, Employer, PlainCluster, Visitor, naps, plain_cluster
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
-ROOT = Path(__file__).parents[2]
-SCRIPTS = Path(sys.executable).parent
-
-
-@dataclass(frozen=True)
-class PlainCluster:
-    """A head node as `ray start --head` leaves it, in an environment with GardenOS's settings."""
-
-    env: dict[str, str]
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.env['GARDENOS_HTTP_PORT']}"
-
-    @property
-    def dashboard(self) -> str:
-        return f"http://127.0.0.1:{self.env['GARDENOS_DASHBOARD_PORT']}"
-
-    def ray(self, *args: str) -> None:
-        self._run(SCRIPTS / "ray", *args)
-
-    def deploy(self, config: dict[str, Any]) -> None:
-        """`serve deploy`, on this test's port and otherwise as the file says."""
-        options = config["http_options"] | {"port": int(self.env["GARDENOS_HTTP_PORT"])}
-        file = self.folder / "serve_config.yaml"
-        file.write_text(yaml.safe_dump(config | {"http_options": options}))
-        self._run(SCRIPTS / "serve", "deploy", str(file), "--address", self.dashboard)
-
-    def _run(self, *command: str | Path) -> None:
-        done = subprocess.run(
-            command,
-            env=self.env,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def is_ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).is_success
-        except httpx.TransportError:
-            return False
+UPDATE_GAP_S = 10.0
 
 
 @pytest.fixture
 def cluster(server: PostgresServer, database_name: str, tmp_path: Path) -> Generator[PlainCluster]:
-    ours = {n: v for n, v in os.environ.items() if not n.startswith(("GARDENOS_", "RAY_"))}
-    env = (
-        ours
-        | free_ports()
-        | {
-            processes.MARK: str(tmp_path),
-            "GARDENOS_HOME": str(tmp_path),
-            "GARDENOS_DATABASE_URL": server.app(database_name),
-            "GARDENOS_CURSOR_SECRET": secrets.token_hex(32),
-            "GARDENOS_JWT_SIGNING_KEY": new_signing_key(),
-            "RAY_AUTH_MODE": "disabled",
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
-    )
-    made = PlainCluster(env, tmp_path)
-    try:
-        made.ray(
-            "start",
-            "--head",
-            f"--port={env['GARDENOS_RAY_PORT']}",
-            f"--dashboard-port={env['GARDENOS_DASHBOARD_PORT']}",
-            "--dashboard-agent-listen-port=0",
-            "--num-cpus=4",
-        )
-        yield made
-    finally:
-        left = processes.marked(tmp_path)
-        assert not processes.end(left, grace_s=10)
+    with plain_cluster(server, database_name, tmp_path) as cluster:
+        yield cluster
 
 
-class Visitor:
-    """Somebody who reads leads all the while, and counts the answers that were not 200."""
-
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._visit)
-        self.answered = 0
-        self.failures: list[str] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _visit(self) -> None:
-        while not self._ended.wait(0.02):
-            try:
-                answer = self._client.get("/v1/leads", params={"limit": 1})
-            except httpx.TransportError as error:
-                self.failures.append(repr(error))
-                continue
-            self.answered += 1
-            if not answer.is_success:
-                self.failures.append(answer.text)
+def shipped_config() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "serve_config.yaml").read_text("utf-8"))
 
 
 def test_serve_deploy_brings_it_up_and_updates_it_under_load(cluster: PlainCluster) -> None:
-    config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text("utf-8"))
+    config = shipped_config()
     cluster.deploy(config)
     until(cluster.is_ready, bool, within_s=120)
     account = httpx.post(
@@ -158,3 +54,51 @@ def test_serve_deploy_brings_it_up_and_updates_it_under_load(cluster: PlainClust
             )
         assert visitor.answered > 50
         assert visitor.failures == []
+
+
+def test_an_update_under_load_loses_no_task_doubles_none_and_goes_on_dispatching(
+    cluster: PlainCluster,
+) -> None:
+    config = shipped_config()
+    agents = config["applications"][0]["args"]["agents"]
+    agents["sleeper"] = {
+        "class": "gardenos_sleeper:SleeperAgent",
+        "min_replicas": 2,
+        "max_replicas": 3,
+        "concurrency": 8,
+    }
+    cluster.deploy(config)
+    until(cluster.is_ready, bool, within_s=120)
+    with cluster.operator() as client:
+        # Work for longer than the update takes, and more of it coming all the while.
+        for _ in range(4):
+            client.post("/ai/tasks", json={"tasks": naps(500, 0.2)}).raise_for_status()
+        until(lambda: states(client).get("succeeded", 0), bool, within_s=30)
+        before = cluster.running("AIOrchestrator"), cluster.running("SleeperAgent")
+        with Employer(client, seconds=0.2, every_s=0.2) as employer:
+            # Both the orchestrator and the agents are given other arguments, so both are replaced.
+            agents["sleeper"]["concurrency"] = 9
+            cluster.deploy(config)
+            until(
+                lambda: (cluster.running("AIOrchestrator"), cluster.running("SleeperAgent")),
+                lambda now: (
+                    [len(pids) for pids in now] == [1, 2]
+                    and not (now[0] & before[0] or now[1] & before[1])
+                ),
+                within_s=120,
+            )
+        accepted = 2000 + employer.answered * Employer.PER_REQUEST
+        assert employer.failures == []
+        until(lambda: states(client), lambda now: now == {"succeeded": accepted}, within_s=120)
+    assert "invariants hold" in cluster.verified()
+    (gap,) = cluster.query(
+        "SELECT max(gap_s)::float8 AS s FROM (SELECT extract(epoch FROM started_at - lag(started_at)"
+        " OVER (ORDER BY started_at)) AS gap_s FROM agent_tasks WHERE agent_type = 'sleeper') gaps"
+    )
+    print(f"dispatch paused for {gap['s']:.2f} s while {accepted} tasks were accepted")
+    assert gap["s"] <= UPDATE_GAP_S
+
+
+def states(client: httpx.Client) -> dict[str, int]:
+    answer = client.get("/ai/status").raise_for_status()
+    return answer.json()["agents"]["sleeper"]["tasks"]
