@@ -44,8 +44,6 @@ SETTINGS: Mapping[str, str] = {
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "log_min_duration_statement": "2s",
-    # A slot whose reader has stopped, as that of a backup, must not fill the disk.
-    "max_slot_wal_keep_size": "8GB",
     "unix_socket_permissions": "0777",
 }
 """Beyond PostgreSQL's own defaults; durability is untouched."""
