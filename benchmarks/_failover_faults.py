@@ -17,8 +17,8 @@ from gardenos.lab.layout import ETCDS, number
 
 Inject: TypeAlias = Callable[[Stage, str], None]
 """Given the leader."""
-_STOPPED_S = 40.0
-"""Twice the ttl: what has not happened by then does not happen."""
+_STOPPED_S = 60.0
+"""Three times the ttl: what has not happened by then does not happen."""
 _SWITCHOVER_S, _CRASH_S, _NODE_S, _NONE_S = 5.0, 8.0, 25.0, 5.0
 _API_AWAY_S = 6.0
 
