@@ -20,6 +20,12 @@ CREATE FUNCTION app.agency_id() RETURNS uuid
 
 ALTER FUNCTION app.agency_id() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.key_allows(entity text, verb text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((NOT COALESCE((app.claims() ? 'scopes'::text), false)) OR ((app.claims() -> 'scopes'::text) ?| CASE verb WHEN 'read'::text THEN ARRAY['read'::text, 'write'::text, (entity || ':read'::text), (entity || ':write'::text)] ELSE ARRAY['write'::text, (entity || ':write'::text)] END));
+
+ALTER FUNCTION app.key_allows(entity text, verb text) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.user_role() RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN COALESCE((app.claims() ->> 'user_role'::text), ((app.claims() -> 'app_metadata'::text) ->> 'user_role'::text));
@@ -28,15 +34,112 @@ ALTER FUNCTION app.user_role() OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.can_administer() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN COALESCE((app.user_role() = ANY (ARRAY['owner'::text, 'admin'::text])), false);
+    RETURN (COALESCE((app.user_role() = ANY (ARRAY['owner'::text, 'admin'::text])), false) AND app.key_allows(''::text, 'write'::text));
 
 ALTER FUNCTION app.can_administer() OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.can_write() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN COALESCE((app.user_role() = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text])), false);
+    RETURN (COALESCE((app.user_role() = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text])), false) AND app.key_allows(''::text, 'write'::text));
 
 ALTER FUNCTION app.can_write() OWNER TO gardenos_owner;
+
+CREATE TABLE app.default_permissions (
+    role text NOT NULL,
+    entity text NOT NULL,
+    verb text NOT NULL,
+    scope text NOT NULL,
+    CONSTRAINT default_permissions_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text]))),
+    CONSTRAINT default_permissions_scope_check CHECK ((scope = ANY (ARRAY['none'::text, 'own'::text, 'team'::text, 'agency'::text]))),
+    CONSTRAINT default_permissions_verb_check CHECK ((verb = ANY (ARRAY['read'::text, 'create'::text, 'update'::text, 'delete'::text])))
+);
+
+ALTER TABLE app.default_permissions OWNER TO gardenos_owner;
+
+CREATE TABLE public.permissions (
+    agency_id uuid NOT NULL,
+    role text NOT NULL,
+    entity text NOT NULL,
+    verb text NOT NULL,
+    scope text NOT NULL,
+    CONSTRAINT permissions_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text]))),
+    CONSTRAINT permissions_scope_check CHECK ((scope = ANY (ARRAY['none'::text, 'own'::text, 'team'::text, 'agency'::text]))),
+    CONSTRAINT permissions_verb_check CHECK ((verb = ANY (ARRAY['read'::text, 'create'::text, 'update'::text, 'delete'::text])))
+);
+
+ALTER TABLE ONLY public.permissions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.permissions OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.scope(entity text, verb text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN app.key_allows(entity, verb) THEN COALESCE((SELECT p.scope FROM public.permissions p WHERE ((p.agency_id = app.agency_id()) AND (p.role = app.user_role()) AND (p.entity = scope.entity) AND (p.verb = scope.verb))), (SELECT d.scope FROM app.default_permissions d WHERE ((d.role = app.user_role()) AND (d.entity = scope.entity) AND (d.verb = scope.verb))), 'none'::text) ELSE 'none'::text END;
+
+ALTER FUNCTION app.scope(entity text, verb text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.change_scope(entity text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT w.s FROM unnest(ARRAY['agency'::text, 'team'::text, 'own'::text, 'none'::text]) WITH ORDINALITY w(s, n) WHERE (w.s = ANY (ARRAY[app.scope(change_scope.entity, 'update'::text), app.scope(change_scope.entity, 'delete'::text)])) ORDER BY w.n LIMIT 1);
+
+ALTER FUNCTION app.change_scope(entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.user_id() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((app.claims() ->> 'sub'::text))::uuid;
+
+ALTER FUNCTION app.user_id() OWNER TO gardenos_owner;
+
+CREATE TABLE public.team_members (
+    agency_id uuid NOT NULL,
+    team_id uuid NOT NULL,
+    user_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY public.team_members FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.team_members OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.owners(scope text) RETURNS uuid[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE scope WHEN 'own'::text THEN ARRAY[app.user_id()] WHEN 'team'::text THEN (ARRAY[app.user_id()] || ARRAY(SELECT mate.user_id FROM (public.team_members mine JOIN public.team_members mate ON (((mate.agency_id = mine.agency_id) AND (mate.team_id = mine.team_id)))) WHERE ((mine.agency_id = app.agency_id()) AND (mine.user_id = app.user_id())))) ELSE '{}'::uuid[] END;
+
+ALTER FUNCTION app.owners(scope text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.change_owners(entity text) RETURNS uuid[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN app.owners(app.change_scope(entity));
+
+ALTER FUNCTION app.change_owners(entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.complete_task() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.completed_at := CASE WHEN NEW.status = 'done' THEN coalesce(NEW.completed_at, now()) END;
+  RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION app.complete_task() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.default_of(relation oid, field text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  expression text;
+  usual jsonb;
+BEGIN
+  SELECT pg_get_expr(d.adbin, d.adrelid) INTO expression
+    FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+   WHERE a.attrelid = relation AND a.attname = field AND a.attgenerated = '';
+  IF FOUND THEN
+    EXECUTE 'SELECT to_jsonb(' || expression || ')' INTO usual;
+  END IF;
+  RETURN usual;
+END
+$$;
+
+ALTER FUNCTION app.default_of(relation oid, field text) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.end_cancelled_task() RETURNS trigger
     LANGUAGE plpgsql
@@ -53,6 +156,218 @@ $$;
 
 ALTER FUNCTION app.end_cancelled_task() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.enter_stage() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  -- A stage of another pipeline is the foreign key's to refuse.
+  NEW.status := coalesce((SELECT s.kind FROM public.stages s
+                           WHERE s.agency_id = NEW.agency_id AND s.pipeline_id = NEW.pipeline_id AND s.id = NEW.stage_id), 'open');
+  IF NEW.status = 'open' THEN
+    NEW.closed_at := NULL;
+    NEW.close_reason := NULL;
+  ELSIF TG_OP = 'INSERT' OR OLD.status = 'open' THEN
+    NEW.closed_at := coalesce(NEW.closed_at, now());
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION app.enter_stage() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN starts_with(field, 'custom.'::text) THEN ((record -> 'custom'::text) -> substr(field, 8)) ELSE (record -> field) END;
+
+ALTER FUNCTION app.field_of(record jsonb, field text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.guard_changes() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  entity CONSTANT text := TG_ARGV[0];
+  owner CONSTANT text := TG_ARGV[1];
+  unwatched CONSTANT text[] := ARRAY['version', 'updated_at', 'deleted_at'];
+  deletes text;
+  updates text;
+  masked text[];
+  wrong text;
+BEGIN
+  IF current_user <> 'authenticated' THEN
+    RETURN NULL;
+  END IF;
+  deletes := app.scope(entity, 'delete');
+  updates := app.scope(entity, 'update');
+  IF deletes <> 'agency' AND EXISTS (
+       SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
+        WHERE o.deleted_at IS DISTINCT FROM n.deleted_at
+          AND NOT coalesce(
+            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(deletes)), false)) THEN
+    RAISE insufficient_privilege USING MESSAGE = format('Your role does not delete or restore these %s.', entity);
+  END IF;
+  IF updates <> 'agency' AND EXISTS (
+       SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
+        WHERE to_jsonb(o) - unwatched <> to_jsonb(n) - unwatched
+          AND NOT coalesce(
+            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(updates)), false)) THEN
+    RAISE insufficient_privilege USING MESSAGE = format('Your role does not change these %s.', entity);
+  END IF;
+  masked := app.masked_fields(entity);
+  IF masked <> '{}' THEN
+    SELECT field INTO wrong
+      FROM old_rows o JOIN new_rows n ON n.id = o.id, unnest(masked) AS field
+     WHERE app.field_of(to_jsonb(o), field) IS DISTINCT FROM app.field_of(to_jsonb(n), field)
+     LIMIT 1;
+    IF FOUND THEN
+      RAISE insufficient_privilege USING
+        MESSAGE = format('Your role does not set %s of %s.', wrong, entity), DETAIL = ARRAY[wrong]::text;
+    END IF;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.guard_changes() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.guard_inserts() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  entity CONSTANT text := TG_ARGV[0];
+  masked CONSTANT text[] := CASE WHEN current_user = 'authenticated' THEN app.masked_fields(entity) ELSE '{}' END;
+  field text;
+  usual jsonb;
+  wrong boolean;
+BEGIN
+  FOREACH field IN ARRAY masked LOOP
+    usual := app.default_of(TG_RELID, field);
+    SELECT EXISTS (
+      SELECT FROM new_rows n
+       WHERE coalesce(nullif(app.field_of(to_jsonb(n), field), 'null'), 'null') <> coalesce(usual, 'null'))
+      INTO wrong;
+    IF wrong THEN
+      RAISE insufficient_privilege USING
+        MESSAGE = format('Your role does not set %s of %s.', field, entity), DETAIL = ARRAY[field]::text;
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.guard_inserts() OWNER TO gardenos_owner;
+
+CREATE TABLE public.field_masks (
+    agency_id uuid NOT NULL,
+    role text NOT NULL,
+    entity text NOT NULL,
+    field text NOT NULL,
+    access text NOT NULL,
+    CONSTRAINT field_masks_access_check CHECK ((access = ANY (ARRAY['hidden'::text, 'read_only'::text]))),
+    CONSTRAINT field_masks_field_check CHECK (((char_length(field) >= 1) AND (char_length(field) <= 100))),
+    CONSTRAINT field_masks_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text])))
+);
+
+ALTER TABLE ONLY public.field_masks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.field_masks OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.hidden_fields(entity text) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ARRAY(SELECT m.field FROM public.field_masks m WHERE ((m.agency_id = app.agency_id()) AND (m.role = app.user_role()) AND (m.entity = hidden_fields.entity) AND (m.access = 'hidden'::text)) ORDER BY m.field);
+
+ALTER FUNCTION app.hidden_fields(entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.masked_fields(entity text) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ARRAY(SELECT m.field FROM public.field_masks m WHERE ((m.agency_id = app.agency_id()) AND (m.role = app.user_role()) AND (m.entity = masked_fields.entity)) ORDER BY m.field);
+
+ALTER FUNCTION app.masked_fields(entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.note_stages() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO public.deal_stages (agency_id, deal_id, stage_id, pipeline_id, amount, currency, moved_by)
+    SELECT agency_id, id, stage_id, pipeline_id, amount, currency, app.user_id() FROM new_rows;
+  ELSE
+    INSERT INTO public.deal_stages (agency_id, deal_id, from_stage_id, stage_id, pipeline_id, amount, currency, moved_by)
+    SELECT n.agency_id, n.id, o.stage_id, n.stage_id, n.pipeline_id, n.amount, n.currency, app.user_id()
+      FROM old_rows o JOIN new_rows n ON n.id = o.id
+     WHERE n.stage_id <> o.stage_id;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.note_stages() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.owners(entity text, verb text) RETURNS uuid[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN app.owners(app.scope(entity, verb));
+
+ALTER FUNCTION app.owners(entity text, verb text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.protect(entity text, owner text) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  ours CONSTANT text := 'agency_id = (SELECT app.agency_id())';
+  within text := $rule$CASE (SELECT app.scope(%1$L, %2$L)) WHEN 'agency' THEN true WHEN 'none' THEN false
+    ELSE coalesce(%3$I, created_by) = ANY ((SELECT app.owners(%1$L, %2$L))::uuid[]) END$rule$;
+  changing text := $rule$CASE (SELECT app.change_scope(%1$L)) WHEN 'agency' THEN true WHEN 'none' THEN false
+    ELSE coalesce(%3$I, created_by) = ANY ((SELECT app.change_owners(%1$L))::uuid[]) END$rule$;
+BEGIN
+  IF owner IS NULL THEN
+    within := $rule$(SELECT app.scope(%1$L, %2$L)) = 'agency'$rule$;
+    changing := $rule$(SELECT app.change_scope(%1$L)) = 'agency'$rule$;
+  END IF;
+  EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', entity);
+  EXECUTE format('ALTER TABLE public.%I FORCE ROW LEVEL SECURITY', entity);
+  EXECUTE format('CREATE POLICY %I ON public.%I FOR SELECT TO authenticated USING (%s AND %s)',
+    entity || '_select', entity, ours, format(within, entity, 'read', owner));
+  EXECUTE format('CREATE POLICY %I ON public.%I FOR INSERT TO authenticated WITH CHECK (%s AND %s)',
+    entity || '_insert', entity, ours, format(within, entity, 'create', owner));
+  EXECUTE format('CREATE POLICY %I ON public.%I FOR UPDATE TO authenticated USING (%s AND %s) WITH CHECK (%s)',
+    entity || '_update', entity, ours, format(changing, entity, '', owner), ours);
+  -- Deleting marks a row; nothing but retention removes it.
+  EXECUTE format('CREATE POLICY %I ON public.%I FOR DELETE TO authenticated USING (false)', entity || '_delete', entity);
+  EXECUTE format('CREATE POLICY %I ON public.%I FOR SELECT TO gardenos_agent USING (%s)', entity || '_agent', entity, ours);
+  EXECUTE format('CREATE POLICY %I ON public.%I FOR SELECT TO gardenos_worker USING (true)', entity || '_worker', entity);
+  EXECUTE format('CREATE POLICY %I ON public.%I FOR DELETE TO gardenos_worker USING (deleted_at IS NOT NULL)', entity || '_purge', entity);
+  EXECUTE format('GRANT SELECT, INSERT, UPDATE ON public.%I TO authenticated', entity);
+  EXECUTE format('GRANT SELECT ON public.%I TO gardenos_agent', entity);
+  EXECUTE format('GRANT SELECT (id, agency_id, deleted_at), DELETE ON public.%I TO gardenos_worker', entity);
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE UPDATE ON public.%I FOR EACH ROW EXECUTE FUNCTION app.touch()',
+    entity || '_touch', entity);
+  EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON public.%I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes(%L, %L)',
+    entity || '_guard_changes', entity, entity, coalesce(owner, 'created_by'));
+  EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON public.%I REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts(%L)', entity || '_guard_inserts', entity, entity);
+END
+$_$;
+
+ALTER FUNCTION app.protect(entity text, owner text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.require_readable(entity text, fields text[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  hidden CONSTANT text[] := ARRAY(SELECT unnest(app.hidden_fields(entity)) INTERSECT SELECT unnest(fields));
+BEGIN
+  IF hidden <> '{}' THEN
+    RAISE insufficient_privilege USING
+      MESSAGE = format('Your role does not see %s of %s.', array_to_string(hidden, ', '), entity),
+      DETAIL = hidden::text;
+  END IF;
+  RETURN true;
+END
+$$;
+
+ALTER FUNCTION app.require_readable(entity text, fields text[]) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.touch() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -64,12 +379,6 @@ END
 $$;
 
 ALTER FUNCTION app.touch() OWNER TO gardenos_owner;
-
-CREATE FUNCTION app.user_id() RETURNS uuid
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN ((app.claims() ->> 'sub'::text))::uuid;
-
-ALTER FUNCTION app.user_id() OWNER TO gardenos_owner;
 
 CREATE FUNCTION auth.jwt() RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -114,6 +423,16 @@ END
 $$;
 
 ALTER FUNCTION public.custom_access_token_hook(event jsonb) OWNER TO gardenos_owner;
+
+CREATE TABLE app.entities (
+    name text NOT NULL,
+    scoped boolean NOT NULL,
+    CONSTRAINT entities_name_check CHECK ((name ~ '^[a-z][a-z_]{0,39}$'::text))
+);
+
+ALTER TABLE app.entities OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN app.entities.scoped IS 'Whether its rows have an owner; else a scope is agency or none.';
 
 CREATE TABLE app.migrations (
     number integer NOT NULL,
@@ -218,6 +537,37 @@ CREATE TABLE auth.users (
 
 ALTER TABLE auth.users OWNER TO supabase_auth_admin;
 
+CREATE TABLE public.activities (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    kind text NOT NULL,
+    lead_id uuid,
+    contact_id uuid,
+    company_id uuid,
+    deal_id uuid,
+    subject text,
+    body text,
+    direction text,
+    outcome text,
+    duration_s integer,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    occurred_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT activities_body_check CHECK ((char_length(body) <= 20000)),
+    CONSTRAINT activities_details_check CHECK ((jsonb_typeof(details) = 'object'::text)),
+    CONSTRAINT activities_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
+    CONSTRAINT activities_duration_s_check CHECK ((duration_s >= 0)),
+    CONSTRAINT activities_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'call'::text, 'meeting'::text, 'email'::text, 'message'::text, 'agent_run'::text]))),
+    CONSTRAINT activities_outcome_check CHECK ((char_length(outcome) <= 200)),
+    CONSTRAINT activities_subject_check CHECK ((char_length(subject) <= 300)),
+    CONSTRAINT happened_with_somebody CHECK ((num_nonnulls(lead_id, contact_id, company_id, deal_id) > 0))
+);
+
+ALTER TABLE ONLY public.activities FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.activities OWNER TO gardenos_owner;
+
 CREATE TABLE public.agencies (
     id uuid DEFAULT uuidv7() NOT NULL,
     name text NOT NULL,
@@ -293,6 +643,163 @@ COMMENT ON COLUMN public.agent_tasks.awaited IS 'Somebody waits for the end: fin
 COMMENT ON COLUMN public.agent_tasks.attempt IS 'Runs that began and did not succeed; past max_retries the task is dead.';
 
 COMMENT ON COLUMN public.agent_tasks.fence IS 'Raised by every lease; a result counts only with the current one.';
+
+CREATE TABLE public.companies (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    external_id text,
+    name text NOT NULL,
+    domain text,
+    industry text,
+    employees integer,
+    phone text,
+    website text,
+    street text,
+    postal_code text,
+    city text,
+    region text,
+    country text,
+    notes text,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_id uuid,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    name_key text GENERATED ALWAYS AS (lower(name)) STORED,
+    domain_key text GENERATED ALWAYS AS (lower(domain)) STORED,
+    CONSTRAINT companies_city_check CHECK ((char_length(city) <= 200)),
+    CONSTRAINT companies_country_check CHECK ((char_length(country) <= 100)),
+    CONSTRAINT companies_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT companies_domain_check CHECK ((char_length(domain) <= 253)),
+    CONSTRAINT companies_employees_check CHECK ((employees >= 0)),
+    CONSTRAINT companies_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+    CONSTRAINT companies_industry_check CHECK ((char_length(industry) <= 100)),
+    CONSTRAINT companies_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT companies_notes_check CHECK ((char_length(notes) <= 20000)),
+    CONSTRAINT companies_phone_check CHECK ((char_length(phone) <= 50)),
+    CONSTRAINT companies_postal_code_check CHECK ((char_length(postal_code) <= 20)),
+    CONSTRAINT companies_region_check CHECK ((char_length(region) <= 100)),
+    CONSTRAINT companies_street_check CHECK ((char_length(street) <= 200)),
+    CONSTRAINT companies_website_check CHECK ((char_length(website) <= 500))
+);
+
+ALTER TABLE ONLY public.companies FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.companies OWNER TO gardenos_owner;
+
+CREATE TABLE public.contacts (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    external_id text,
+    first_name text,
+    last_name text,
+    email text,
+    phone text,
+    mobile text,
+    job_title text,
+    company_id uuid,
+    website text,
+    street text,
+    postal_code text,
+    city text,
+    region text,
+    country text,
+    source text,
+    do_not_contact boolean DEFAULT false NOT NULL,
+    notes text,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_id uuid,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    last_name_key text GENERATED ALWAYS AS (lower(last_name)) STORED,
+    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
+    CONSTRAINT contacts_city_check CHECK ((char_length(city) <= 200)),
+    CONSTRAINT contacts_country_check CHECK ((char_length(country) <= 100)),
+    CONSTRAINT contacts_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT contacts_email_check CHECK ((char_length(email) <= 320)),
+    CONSTRAINT contacts_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+    CONSTRAINT contacts_first_name_check CHECK ((char_length(first_name) <= 200)),
+    CONSTRAINT contacts_job_title_check CHECK ((char_length(job_title) <= 200)),
+    CONSTRAINT contacts_last_name_check CHECK ((char_length(last_name) <= 200)),
+    CONSTRAINT contacts_mobile_check CHECK ((char_length(mobile) <= 50)),
+    CONSTRAINT contacts_named CHECK ((num_nonnulls(first_name, last_name, email, phone, mobile, external_id) > 0)),
+    CONSTRAINT contacts_notes_check CHECK ((char_length(notes) <= 20000)),
+    CONSTRAINT contacts_phone_check CHECK ((char_length(phone) <= 50)),
+    CONSTRAINT contacts_postal_code_check CHECK ((char_length(postal_code) <= 20)),
+    CONSTRAINT contacts_region_check CHECK ((char_length(region) <= 100)),
+    CONSTRAINT contacts_source_check CHECK ((char_length(source) <= 100)),
+    CONSTRAINT contacts_street_check CHECK ((char_length(street) <= 200)),
+    CONSTRAINT contacts_website_check CHECK ((char_length(website) <= 500))
+);
+
+ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.contacts OWNER TO gardenos_owner;
+
+CREATE TABLE public.deal_stages (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    deal_id uuid NOT NULL,
+    from_stage_id uuid,
+    stage_id uuid NOT NULL,
+    pipeline_id uuid NOT NULL,
+    amount numeric(18,4),
+    currency text,
+    moved_by uuid,
+    moved_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.deal_stages FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deal_stages OWNER TO gardenos_owner;
+
+CREATE TABLE public.deals (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    external_id text,
+    name text NOT NULL,
+    amount numeric(18,4),
+    currency text,
+    expected_close date,
+    pipeline_id uuid NOT NULL,
+    stage_id uuid NOT NULL,
+    status text DEFAULT 'open'::text NOT NULL,
+    closed_at timestamp with time zone,
+    close_reason text,
+    contact_id uuid,
+    company_id uuid,
+    lead_id uuid,
+    notes text,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_id uuid,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    name_key text GENERATED ALWAYS AS (lower(name)) STORED,
+    CONSTRAINT an_amount_has_a_currency CHECK (((amount IS NULL) = (currency IS NULL))),
+    CONSTRAINT an_end_has_a_time CHECK (((status = 'open'::text) = (closed_at IS NULL))),
+    CONSTRAINT deals_amount_check CHECK ((amount >= (0)::numeric)),
+    CONSTRAINT deals_close_reason_check CHECK ((char_length(close_reason) <= 500)),
+    CONSTRAINT deals_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT deals_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT deals_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+    CONSTRAINT deals_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT deals_notes_check CHECK ((char_length(notes) <= 20000)),
+    CONSTRAINT deals_status_check CHECK ((status = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text])))
+);
+
+ALTER TABLE ONLY public.deals FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.deals OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.deals.status IS 'The kind of its stage, set with it by a trigger.';
 
 CREATE TABLE public.dispatch_limits (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -442,6 +949,10 @@ CREATE TABLE public.leads (
     deleted_at timestamp with time zone,
     email_key text GENERATED ALWAYS AS (lower(email)) STORED,
     score_rank smallint GENERATED ALWAYS AS (COALESCE((quality_score)::integer, '-1'::integer)) STORED,
+    converted_at timestamp with time zone,
+    converted_contact_id uuid,
+    converted_company_id uuid,
+    converted_deal_id uuid,
     CONSTRAINT leads_city_check CHECK ((char_length(city) <= 200)),
     CONSTRAINT leads_company_check CHECK ((char_length(company) <= 200)),
     CONSTRAINT leads_conversion_probability_check CHECK (((conversion_probability >= (0)::double precision) AND (conversion_probability <= (1)::double precision))),
@@ -544,6 +1055,47 @@ ALTER TABLE ONLY public.orchestrator_lease FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.orchestrator_lease OWNER TO gardenos_owner;
 
+CREATE TABLE public.pipelines (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    name text NOT NULL,
+    is_default boolean DEFAULT false NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    name_key text GENERATED ALWAYS AS (lower(name)) STORED,
+    CONSTRAINT pipelines_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.pipelines FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.pipelines OWNER TO gardenos_owner;
+
+CREATE TABLE public.stages (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    pipeline_id uuid NOT NULL,
+    name text NOT NULL,
+    kind text DEFAULT 'open'::text NOT NULL,
+    probability smallint DEFAULT 50 NOT NULL,
+    "position" integer NOT NULL,
+    CONSTRAINT ends_are_certain CHECK (((kind = 'open'::text) OR (probability =
+CASE kind
+    WHEN 'won'::text THEN 100
+    ELSE 0
+END))),
+    CONSTRAINT stages_kind_check CHECK ((kind = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text]))),
+    CONSTRAINT stages_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT stages_position_check CHECK (("position" >= 0)),
+    CONSTRAINT stages_probability_check CHECK (((probability >= 0) AND (probability <= 100)))
+);
+
+ALTER TABLE ONLY public.stages FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.stages OWNER TO gardenos_owner;
+
 CREATE TABLE public.task_schedules (
     id uuid DEFAULT uuidv7() NOT NULL,
     agency_id uuid NOT NULL,
@@ -574,6 +1126,58 @@ ALTER TABLE ONLY public.task_schedules FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.task_schedules OWNER TO gardenos_owner;
 
+CREATE TABLE public.tasks (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    title text NOT NULL,
+    description text,
+    status text DEFAULT 'open'::text NOT NULL,
+    priority text DEFAULT 'normal'::text NOT NULL,
+    due_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    assignee_id uuid,
+    lead_id uuid,
+    contact_id uuid,
+    company_id uuid,
+    deal_id uuid,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT done_has_a_time CHECK (((status = 'done'::text) = (completed_at IS NOT NULL))),
+    CONSTRAINT tasks_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT tasks_description_check CHECK ((char_length(description) <= 20000)),
+    CONSTRAINT tasks_priority_check CHECK ((priority = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text]))),
+    CONSTRAINT tasks_status_check CHECK ((status = ANY (ARRAY['open'::text, 'done'::text, 'cancelled'::text]))),
+    CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 300)))
+);
+
+ALTER TABLE ONLY public.tasks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.tasks OWNER TO gardenos_owner;
+
+CREATE TABLE public.teams (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    name text NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT teams_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.teams FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.teams OWNER TO gardenos_owner;
+
+ALTER TABLE ONLY app.default_permissions
+    ADD CONSTRAINT default_permissions_pkey PRIMARY KEY (role, entity, verb);
+
+ALTER TABLE ONLY app.entities
+    ADD CONSTRAINT entities_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY app.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
@@ -601,6 +1205,12 @@ ALTER TABLE ONLY auth.users
 ALTER TABLE ONLY auth.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.activities
+    ADD CONSTRAINT activities_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.activities
+    ADD CONSTRAINT activities_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.agencies
     ADD CONSTRAINT agencies_pkey PRIMARY KEY (id);
 
@@ -609,6 +1219,27 @@ ALTER TABLE ONLY public.agent_overrides
 
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.companies
+    ADD CONSTRAINT companies_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.companies
+    ADD CONSTRAINT companies_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.deal_stages
+    ADD CONSTRAINT deal_stages_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.deals
+    ADD CONSTRAINT deals_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.deals
+    ADD CONSTRAINT deals_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.dispatch_limits
     ADD CONSTRAINT dispatch_limits_agency_id_agent_type_key UNIQUE NULLS NOT DISTINCT (agency_id, agent_type);
@@ -621,6 +1252,9 @@ ALTER TABLE ONLY public.dispatch_pauses
 
 ALTER TABLE ONLY public.dispatch_pauses
     ADD CONSTRAINT dispatch_pauses_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.field_masks
+    ADD CONSTRAINT field_masks_pkey PRIMARY KEY (agency_id, role, entity, field);
 
 ALTER TABLE ONLY public.follow_ups
     ADD CONSTRAINT follow_ups_pkey PRIMARY KEY (id);
@@ -641,6 +1275,9 @@ ALTER TABLE ONLY public.lead_scores
     ADD CONSTRAINT lead_scores_task_id_key UNIQUE (task_id);
 
 ALTER TABLE ONLY public.leads
+    ADD CONSTRAINT leads_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.leads
     ADD CONSTRAINT leads_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.llm_calls
@@ -658,11 +1295,44 @@ ALTER TABLE ONLY public.operator_actions
 ALTER TABLE ONLY public.orchestrator_lease
     ADD CONSTRAINT orchestrator_lease_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY public.permissions
+    ADD CONSTRAINT permissions_pkey PRIMARY KEY (agency_id, role, entity, verb);
+
+ALTER TABLE ONLY public.pipelines
+    ADD CONSTRAINT pipelines_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.pipelines
+    ADD CONSTRAINT pipelines_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.stages
+    ADD CONSTRAINT stages_agency_id_pipeline_id_id_key UNIQUE (agency_id, pipeline_id, id);
+
+ALTER TABLE ONLY public.stages
+    ADD CONSTRAINT stages_pipeline_id_position_key UNIQUE (pipeline_id, "position") DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY public.stages
+    ADD CONSTRAINT stages_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.task_schedules
     ADD CONSTRAINT task_schedules_agency_id_name_key UNIQUE (agency_id, name);
 
 ALTER TABLE ONLY public.task_schedules
     ADD CONSTRAINT task_schedules_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.team_members
+    ADD CONSTRAINT team_members_pkey PRIMARY KEY (agency_id, team_id, user_id);
+
+ALTER TABLE ONLY public.teams
+    ADD CONSTRAINT teams_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.teams
+    ADD CONSTRAINT teams_pkey PRIMARY KEY (id);
 
 CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts USING btree (until);
 
@@ -675,6 +1345,16 @@ CREATE INDEX refresh_tokens_session_id_revoked_idx ON auth.refresh_tokens USING 
 CREATE INDEX sessions_user_id_idx ON auth.sessions USING btree (user_id);
 
 CREATE UNIQUE INDEX users_email_partial_key ON auth.users USING btree (email) WHERE (is_sso_user = false);
+
+CREATE INDEX activities_company_idx ON public.activities USING btree (agency_id, company_id, occurred_at DESC, id DESC) WHERE (company_id IS NOT NULL);
+
+CREATE INDEX activities_contact_idx ON public.activities USING btree (agency_id, contact_id, occurred_at DESC, id DESC) WHERE (contact_id IS NOT NULL);
+
+CREATE INDEX activities_deal_idx ON public.activities USING btree (agency_id, deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
+
+CREATE INDEX activities_lead_idx ON public.activities USING btree (agency_id, lead_id, occurred_at DESC, id DESC) WHERE (lead_id IS NOT NULL);
+
+CREATE INDEX activities_occurred_idx ON public.activities USING btree (agency_id, occurred_at DESC, id DESC);
 
 CREATE INDEX agent_tasks_agency_idx ON public.agent_tasks USING btree (agency_id, id DESC);
 
@@ -692,6 +1372,50 @@ CREATE INDEX agent_tasks_running_idx ON public.agent_tasks USING btree (agent_ty
 
 CREATE INDEX agent_tasks_state_idx ON public.agent_tasks USING btree (agency_id, state, id DESC) INCLUDE (agent_type);
 
+CREATE INDEX companies_created_idx ON public.companies USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX companies_domain_idx ON public.companies USING btree (agency_id, domain_key) WHERE (domain_key IS NOT NULL);
+
+CREATE UNIQUE INDEX companies_external_id_key ON public.companies USING btree (agency_id, external_id) WHERE (external_id IS NOT NULL);
+
+CREATE INDEX companies_name_idx ON public.companies USING btree (agency_id, name_key, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX companies_owner_idx ON public.companies USING btree (agency_id, owner_id, created_at DESC, id DESC) WHERE (owner_id IS NOT NULL);
+
+CREATE INDEX companies_updated_idx ON public.companies USING btree (agency_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX contacts_company_idx ON public.contacts USING btree (agency_id, company_id, created_at DESC, id DESC) WHERE (company_id IS NOT NULL);
+
+CREATE INDEX contacts_created_idx ON public.contacts USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX contacts_email_idx ON public.contacts USING btree (agency_id, email_key) WHERE (email_key IS NOT NULL);
+
+CREATE UNIQUE INDEX contacts_external_id_key ON public.contacts USING btree (agency_id, external_id) WHERE (external_id IS NOT NULL);
+
+CREATE INDEX contacts_last_name_idx ON public.contacts USING btree (agency_id, last_name_key, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX contacts_owner_idx ON public.contacts USING btree (agency_id, owner_id, created_at DESC, id DESC) WHERE (owner_id IS NOT NULL);
+
+CREATE INDEX contacts_updated_idx ON public.contacts USING btree (agency_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX deal_stages_deal_idx ON public.deal_stages USING btree (agency_id, deal_id, id);
+
+CREATE INDEX deals_board_idx ON public.deals USING btree (agency_id, pipeline_id, stage_id, id DESC) INCLUDE (amount, currency) WHERE (deleted_at IS NULL);
+
+CREATE INDEX deals_close_idx ON public.deals USING btree (agency_id, expected_close, id) WHERE ((deleted_at IS NULL) AND (status = 'open'::text));
+
+CREATE INDEX deals_company_idx ON public.deals USING btree (agency_id, company_id) WHERE (company_id IS NOT NULL);
+
+CREATE INDEX deals_contact_idx ON public.deals USING btree (agency_id, contact_id) WHERE (contact_id IS NOT NULL);
+
+CREATE INDEX deals_created_idx ON public.deals USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE UNIQUE INDEX deals_external_id_key ON public.deals USING btree (agency_id, external_id) WHERE (external_id IS NOT NULL);
+
+CREATE INDEX deals_owner_idx ON public.deals USING btree (agency_id, owner_id, created_at DESC, id DESC) WHERE (owner_id IS NOT NULL);
+
+CREATE INDEX deals_updated_idx ON public.deals USING btree (agency_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
 CREATE INDEX follow_ups_lead_idx ON public.follow_ups USING btree (agency_id, lead_id, id DESC);
 
 CREATE INDEX idempotency_keys_age_idx ON public.idempotency_keys USING btree (created_at);
@@ -706,6 +1430,8 @@ CREATE INDEX leads_email_idx ON public.leads USING btree (agency_id, email_key) 
 
 CREATE UNIQUE INDEX leads_external_id_key ON public.leads USING btree (agency_id, external_id) WHERE (external_id IS NOT NULL);
 
+CREATE INDEX leads_owner_idx ON public.leads USING btree (agency_id, owner_id, created_at DESC, id DESC) WHERE (owner_id IS NOT NULL);
+
 CREATE INDEX leads_score_idx ON public.leads USING btree (agency_id, score_rank DESC, id DESC) WHERE (deleted_at IS NULL);
 
 CREATE INDEX leads_status_idx ON public.leads USING btree (agency_id, status, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
@@ -718,15 +1444,90 @@ CREATE INDEX llm_calls_recent_idx ON public.llm_calls USING btree (agency_id, cr
 
 CREATE INDEX members_user_id_idx ON public.members USING btree (user_id);
 
+CREATE UNIQUE INDEX pipelines_default_key ON public.pipelines USING btree (agency_id) WHERE (is_default AND (deleted_at IS NULL));
+
+CREATE UNIQUE INDEX pipelines_name_key ON public.pipelines USING btree (agency_id, name_key) WHERE (deleted_at IS NULL);
+
+CREATE UNIQUE INDEX stages_name_key ON public.stages USING btree (pipeline_id, lower(name));
+
 CREATE INDEX task_schedules_due_idx ON public.task_schedules USING btree (next_run_at) WHERE enabled;
+
+CREATE INDEX tasks_assignee_idx ON public.tasks USING btree (agency_id, assignee_id, due_at, id) WHERE ((deleted_at IS NULL) AND (status = 'open'::text));
+
+CREATE INDEX tasks_company_idx ON public.tasks USING btree (agency_id, company_id) WHERE (company_id IS NOT NULL);
+
+CREATE INDEX tasks_contact_idx ON public.tasks USING btree (agency_id, contact_id) WHERE (contact_id IS NOT NULL);
+
+CREATE INDEX tasks_created_idx ON public.tasks USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX tasks_deal_idx ON public.tasks USING btree (agency_id, deal_id) WHERE (deal_id IS NOT NULL);
+
+CREATE INDEX tasks_due_idx ON public.tasks USING btree (agency_id, due_at, id) WHERE ((deleted_at IS NULL) AND (status = 'open'::text));
+
+CREATE INDEX tasks_lead_idx ON public.tasks USING btree (agency_id, lead_id) WHERE (lead_id IS NOT NULL);
+
+CREATE INDEX tasks_updated_idx ON public.tasks USING btree (agency_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX team_members_user_idx ON public.team_members USING btree (agency_id, user_id);
+
+CREATE UNIQUE INDEX teams_name_key ON public.teams USING btree (agency_id, lower(name));
+
+CREATE TRIGGER activities_guard_inserts AFTER INSERT ON public.activities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('activities');
 
 CREATE TRIGGER agencies_touch BEFORE UPDATE ON public.agencies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER agent_tasks_cancel BEFORE UPDATE ON public.agent_tasks FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.cancel_requested_at IS NOT NULL))) EXECUTE FUNCTION app.end_cancelled_task();
 
+CREATE TRIGGER companies_guard_changes AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('companies', 'owner_id');
+
+CREATE TRIGGER companies_guard_inserts AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('companies');
+
+CREATE TRIGGER companies_touch BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER contacts_guard_changes AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('contacts', 'owner_id');
+
+CREATE TRIGGER contacts_guard_inserts AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('contacts');
+
+CREATE TRIGGER contacts_touch BEFORE UPDATE ON public.contacts FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER deals_enter_stage BEFORE INSERT OR UPDATE OF stage_id, pipeline_id, status ON public.deals FOR EACH ROW EXECUTE FUNCTION app.enter_stage();
+
+CREATE TRIGGER deals_guard_changes AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('deals', 'owner_id');
+
+CREATE TRIGGER deals_guard_inserts AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('deals');
+
+CREATE TRIGGER deals_note_first_stage AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.note_stages();
+
+CREATE TRIGGER deals_note_stages AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.note_stages();
+
+CREATE TRIGGER deals_touch BEFORE UPDATE ON public.deals FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER leads_guard_changes AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('leads', 'owner_id');
+
+CREATE TRIGGER leads_guard_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('leads');
+
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
 
+CREATE TRIGGER pipelines_guard_changes AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('pipelines', 'created_by');
+
+CREATE TRIGGER pipelines_guard_inserts AFTER INSERT ON public.pipelines REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('pipelines');
+
+CREATE TRIGGER pipelines_touch BEFORE UPDATE ON public.pipelines FOR EACH ROW EXECUTE FUNCTION app.touch();
+
 CREATE TRIGGER task_schedules_touch BEFORE UPDATE OF name, agent_type, payload, priority, max_retries, cron, time_zone, enabled ON public.task_schedules FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER tasks_complete BEFORE INSERT OR UPDATE OF status, completed_at ON public.tasks FOR EACH ROW EXECUTE FUNCTION app.complete_task();
+
+CREATE TRIGGER tasks_guard_changes AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('tasks', 'assignee_id');
+
+CREATE TRIGGER tasks_guard_inserts AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('tasks');
+
+CREATE TRIGGER tasks_touch BEFORE UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER teams_touch BEFORE UPDATE ON public.teams FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+ALTER TABLE ONLY app.default_permissions
+    ADD CONSTRAINT default_permissions_entity_fkey FOREIGN KEY (entity) REFERENCES app.entities(name);
 
 ALTER TABLE ONLY auth.identities
     ADD CONSTRAINT identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
@@ -737,14 +1538,77 @@ ALTER TABLE ONLY auth.refresh_tokens
 ALTER TABLE ONLY auth.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.activities
+    ADD CONSTRAINT activities_agency_id_company_id_fkey FOREIGN KEY (agency_id, company_id) REFERENCES public.companies(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.activities
+    ADD CONSTRAINT activities_agency_id_contact_id_fkey FOREIGN KEY (agency_id, contact_id) REFERENCES public.contacts(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.activities
+    ADD CONSTRAINT activities_agency_id_deal_id_fkey FOREIGN KEY (agency_id, deal_id) REFERENCES public.deals(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.activities
+    ADD CONSTRAINT activities_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.activities
+    ADD CONSTRAINT activities_agency_id_lead_id_fkey FOREIGN KEY (agency_id, lead_id) REFERENCES public.leads(agency_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.companies
+    ADD CONSTRAINT companies_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.companies
+    ADD CONSTRAINT companies_agency_id_owner_id_fkey FOREIGN KEY (agency_id, owner_id) REFERENCES public.members(agency_id, user_id) ON DELETE SET NULL (owner_id);
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_agency_id_company_id_fkey FOREIGN KEY (agency_id, company_id) REFERENCES public.companies(agency_id, id) ON DELETE SET NULL (company_id);
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_agency_id_owner_id_fkey FOREIGN KEY (agency_id, owner_id) REFERENCES public.members(agency_id, user_id) ON DELETE SET NULL (owner_id);
+
+ALTER TABLE ONLY public.deal_stages
+    ADD CONSTRAINT deal_stages_agency_id_deal_id_fkey FOREIGN KEY (agency_id, deal_id) REFERENCES public.deals(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.deal_stages
+    ADD CONSTRAINT deal_stages_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.deals
+    ADD CONSTRAINT deals_agency_id_company_id_fkey FOREIGN KEY (agency_id, company_id) REFERENCES public.companies(agency_id, id) ON DELETE SET NULL (company_id);
+
+ALTER TABLE ONLY public.deals
+    ADD CONSTRAINT deals_agency_id_contact_id_fkey FOREIGN KEY (agency_id, contact_id) REFERENCES public.contacts(agency_id, id) ON DELETE SET NULL (contact_id);
+
+ALTER TABLE ONLY public.deals
+    ADD CONSTRAINT deals_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.deals
+    ADD CONSTRAINT deals_agency_id_lead_id_fkey FOREIGN KEY (agency_id, lead_id) REFERENCES public.leads(agency_id, id) ON DELETE SET NULL (lead_id);
+
+ALTER TABLE ONLY public.deals
+    ADD CONSTRAINT deals_agency_id_owner_id_fkey FOREIGN KEY (agency_id, owner_id) REFERENCES public.members(agency_id, user_id) ON DELETE SET NULL (owner_id);
+
+ALTER TABLE ONLY public.deals
+    ADD CONSTRAINT deals_agency_id_pipeline_id_fkey FOREIGN KEY (agency_id, pipeline_id) REFERENCES public.pipelines(agency_id, id);
+
+ALTER TABLE ONLY public.deals
+    ADD CONSTRAINT deals_agency_id_pipeline_id_stage_id_fkey FOREIGN KEY (agency_id, pipeline_id, stage_id) REFERENCES public.stages(agency_id, pipeline_id, id);
 
 ALTER TABLE ONLY public.dispatch_limits
     ADD CONSTRAINT dispatch_limits_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.dispatch_pauses
     ADD CONSTRAINT dispatch_pauses_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.field_masks
+    ADD CONSTRAINT field_masks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.field_masks
+    ADD CONSTRAINT field_masks_entity_fkey FOREIGN KEY (entity) REFERENCES app.entities(name);
 
 ALTER TABLE ONLY public.follow_ups
     ADD CONSTRAINT follow_ups_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
@@ -765,7 +1629,19 @@ ALTER TABLE ONLY public.lead_scores
     ADD CONSTRAINT lead_scores_lead_id_fkey FOREIGN KEY (lead_id) REFERENCES public.leads(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.leads
+    ADD CONSTRAINT leads_agency_id_converted_company_id_fkey FOREIGN KEY (agency_id, converted_company_id) REFERENCES public.companies(agency_id, id) ON DELETE SET NULL (converted_company_id);
+
+ALTER TABLE ONLY public.leads
+    ADD CONSTRAINT leads_agency_id_converted_contact_id_fkey FOREIGN KEY (agency_id, converted_contact_id) REFERENCES public.contacts(agency_id, id) ON DELETE SET NULL (converted_contact_id);
+
+ALTER TABLE ONLY public.leads
+    ADD CONSTRAINT leads_agency_id_converted_deal_id_fkey FOREIGN KEY (agency_id, converted_deal_id) REFERENCES public.deals(agency_id, id) ON DELETE SET NULL (converted_deal_id);
+
+ALTER TABLE ONLY public.leads
     ADD CONSTRAINT leads_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.leads
+    ADD CONSTRAINT leads_agency_id_owner_id_fkey FOREIGN KEY (agency_id, owner_id) REFERENCES public.members(agency_id, user_id) ON DELETE SET NULL (owner_id);
 
 ALTER TABLE ONLY public.leads
     ADD CONSTRAINT leads_import_id_fkey FOREIGN KEY (import_id) REFERENCES public.imports(id) ON DELETE SET NULL;
@@ -782,8 +1658,87 @@ ALTER TABLE ONLY public.members
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT members_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.permissions
+    ADD CONSTRAINT permissions_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.permissions
+    ADD CONSTRAINT permissions_entity_fkey FOREIGN KEY (entity) REFERENCES app.entities(name);
+
+ALTER TABLE ONLY public.pipelines
+    ADD CONSTRAINT pipelines_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.stages
+    ADD CONSTRAINT stages_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.stages
+    ADD CONSTRAINT stages_agency_id_pipeline_id_fkey FOREIGN KEY (agency_id, pipeline_id) REFERENCES public.pipelines(agency_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.task_schedules
     ADD CONSTRAINT task_schedules_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_agency_id_assignee_id_fkey FOREIGN KEY (agency_id, assignee_id) REFERENCES public.members(agency_id, user_id) ON DELETE SET NULL (assignee_id);
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_agency_id_company_id_fkey FOREIGN KEY (agency_id, company_id) REFERENCES public.companies(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_agency_id_contact_id_fkey FOREIGN KEY (agency_id, contact_id) REFERENCES public.contacts(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_agency_id_deal_id_fkey FOREIGN KEY (agency_id, deal_id) REFERENCES public.deals(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_agency_id_lead_id_fkey FOREIGN KEY (agency_id, lead_id) REFERENCES public.leads(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.team_members
+    ADD CONSTRAINT team_members_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.team_members
+    ADD CONSTRAINT team_members_agency_id_team_id_fkey FOREIGN KEY (agency_id, team_id) REFERENCES public.teams(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.team_members
+    ADD CONSTRAINT team_members_agency_id_user_id_fkey FOREIGN KEY (agency_id, user_id) REFERENCES public.members(agency_id, user_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.teams
+    ADD CONSTRAINT teams_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE public.activities ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY activities_agent ON public.activities FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY activities_agent_insert ON public.activities FOR INSERT TO gardenos_agent WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY activities_delete ON public.activities FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY activities_insert ON public.activities FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('activities'::text, 'create'::text) AS scope) <> 'none'::text)));
+
+CREATE POLICY activities_select ON public.activities FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('activities'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE
+    CASE
+        WHEN (created_by = ( SELECT app.user_id() AS user_id)) THEN true
+        WHEN (deal_id IS NOT NULL) THEN (EXISTS ( SELECT
+           FROM public.deals d
+          WHERE (d.id = activities.deal_id)))
+        WHEN (lead_id IS NOT NULL) THEN (EXISTS ( SELECT
+           FROM public.leads l
+          WHERE (l.id = activities.lead_id)))
+        WHEN (contact_id IS NOT NULL) THEN (EXISTS ( SELECT
+           FROM public.contacts c
+          WHERE (c.id = activities.contact_id)))
+        ELSE (EXISTS ( SELECT
+           FROM public.companies c
+          WHERE (c.id = activities.company_id)))
+    END
+END));
+
+CREATE POLICY activities_update ON public.activities FOR UPDATE TO authenticated USING (false);
 
 ALTER TABLE public.agencies ENABLE ROW LEVEL SECURITY;
 
@@ -813,6 +1768,118 @@ CREATE POLICY agent_tasks_update ON public.agent_tasks FOR UPDATE TO authenticat
 
 CREATE POLICY agent_tasks_worker ON public.agent_tasks TO gardenos_worker USING (true) WITH CHECK (true);
 
+ALTER TABLE public.companies ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY companies_agent ON public.companies FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY companies_delete ON public.companies FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY companies_insert ON public.companies FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('companies'::text, 'create'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('companies'::text, 'create'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY companies_purge ON public.companies FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
+
+CREATE POLICY companies_select ON public.companies FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('companies'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('companies'::text, 'read'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY companies_update ON public.companies FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.change_scope('companies'::text) AS change_scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.change_owners('companies'::text) AS change_owners)::uuid[]))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY companies_worker ON public.companies FOR SELECT TO gardenos_worker USING (true);
+
+ALTER TABLE public.contacts ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY contacts_agent ON public.contacts FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY contacts_delete ON public.contacts FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY contacts_insert ON public.contacts FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('contacts'::text, 'create'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('contacts'::text, 'create'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY contacts_purge ON public.contacts FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
+
+CREATE POLICY contacts_select ON public.contacts FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('contacts'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('contacts'::text, 'read'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY contacts_update ON public.contacts FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.change_scope('contacts'::text) AS change_scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.change_owners('contacts'::text) AS change_owners)::uuid[]))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY contacts_worker ON public.contacts FOR SELECT TO gardenos_worker USING (true);
+
+ALTER TABLE public.deal_stages ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY deal_stages_delete ON public.deal_stages FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY deal_stages_insert ON public.deal_stages FOR INSERT TO authenticated WITH CHECK (false);
+
+CREATE POLICY deal_stages_owner ON public.deal_stages FOR INSERT TO gardenos_owner WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY deal_stages_select ON public.deal_stages FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('deals'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (EXISTS ( SELECT
+       FROM public.deals d
+      WHERE (d.id = deal_stages.deal_id)))
+END));
+
+CREATE POLICY deal_stages_update ON public.deal_stages FOR UPDATE TO authenticated USING (false);
+
+ALTER TABLE public.deals ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY deals_agent ON public.deals FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY deals_delete ON public.deals FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY deals_insert ON public.deals FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('deals'::text, 'create'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('deals'::text, 'create'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY deals_purge ON public.deals FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
+
+CREATE POLICY deals_select ON public.deals FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('deals'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('deals'::text, 'read'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY deals_update ON public.deals FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.change_scope('deals'::text) AS change_scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.change_owners('deals'::text) AS change_owners)::uuid[]))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY deals_worker ON public.deals FOR SELECT TO gardenos_worker USING (true);
+
 ALTER TABLE public.dispatch_limits ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY dispatch_limits_delete ON public.dispatch_limits FOR DELETE TO authenticated USING (false);
@@ -836,6 +1903,16 @@ CREATE POLICY dispatch_pauses_select ON public.dispatch_pauses FOR SELECT TO aut
 CREATE POLICY dispatch_pauses_update ON public.dispatch_pauses FOR UPDATE TO authenticated USING (false);
 
 CREATE POLICY dispatch_pauses_worker ON public.dispatch_pauses TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.field_masks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY field_masks_delete ON public.field_masks FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY field_masks_insert ON public.field_masks FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY field_masks_select ON public.field_masks FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY field_masks_update ON public.field_masks FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 ALTER TABLE public.follow_ups ENABLE ROW LEVEL SECURITY;
 
@@ -887,13 +1964,34 @@ CREATE POLICY lead_scores_worker ON public.lead_scores FOR SELECT TO gardenos_wo
 
 ALTER TABLE public.leads ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY leads_agent ON public.leads FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY leads_delete ON public.leads FOR DELETE TO authenticated USING (false);
 
-CREATE POLICY leads_insert ON public.leads FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
+CREATE POLICY leads_insert ON public.leads FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('leads'::text, 'create'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('leads'::text, 'create'::text) AS owners)::uuid[]))
+END));
 
-CREATE POLICY leads_select ON public.leads FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+CREATE POLICY leads_purge ON public.leads FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
-CREATE POLICY leads_update ON public.leads FOR UPDATE TO authenticated, gardenos_agent USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+CREATE POLICY leads_scored ON public.leads FOR UPDATE TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY leads_select ON public.leads FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('leads'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('leads'::text, 'read'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY leads_update ON public.leads FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.change_scope('leads'::text) AS change_scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.change_owners('leads'::text) AS change_owners)::uuid[]))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY leads_worker ON public.leads FOR SELECT TO gardenos_worker USING (true);
 
@@ -945,6 +2043,44 @@ ALTER TABLE public.orchestrator_lease ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY orchestrator_lease_worker ON public.orchestrator_lease TO gardenos_worker USING (true) WITH CHECK (true);
 
+ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY permissions_delete ON public.permissions FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY permissions_insert ON public.permissions FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY permissions_select ON public.permissions FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY permissions_update ON public.permissions FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE public.pipelines ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY pipelines_agent ON public.pipelines FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY pipelines_delete ON public.pipelines FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY pipelines_insert ON public.pipelines FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('pipelines'::text, 'create'::text) AS scope) = 'agency'::text)));
+
+CREATE POLICY pipelines_purge ON public.pipelines FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
+
+CREATE POLICY pipelines_select ON public.pipelines FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('pipelines'::text, 'read'::text) AS scope) = 'agency'::text)));
+
+CREATE POLICY pipelines_update ON public.pipelines FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.change_scope('pipelines'::text) AS change_scope) = 'agency'::text))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY pipelines_worker ON public.pipelines FOR SELECT TO gardenos_worker USING (true);
+
+ALTER TABLE public.stages ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY stages_agent ON public.stages FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY stages_delete ON public.stages FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.change_scope('pipelines'::text) AS change_scope) = 'agency'::text)));
+
+CREATE POLICY stages_insert ON public.stages FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.change_scope('pipelines'::text) AS change_scope) = 'agency'::text)));
+
+CREATE POLICY stages_select ON public.stages FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('pipelines'::text, 'read'::text) AS scope) = 'agency'::text)));
+
+CREATE POLICY stages_update ON public.stages FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.change_scope('pipelines'::text) AS change_scope) = 'agency'::text))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 ALTER TABLE public.task_schedules ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY task_schedules_delete ON public.task_schedules FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
@@ -956,6 +2092,57 @@ CREATE POLICY task_schedules_select ON public.task_schedules FOR SELECT TO authe
 CREATE POLICY task_schedules_update ON public.task_schedules FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY task_schedules_worker ON public.task_schedules TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.tasks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tasks_agent ON public.tasks FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY tasks_delete ON public.tasks FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY tasks_insert ON public.tasks FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('tasks'::text, 'create'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(assignee_id, created_by) = ANY (( SELECT app.owners('tasks'::text, 'create'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY tasks_purge ON public.tasks FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
+
+CREATE POLICY tasks_select ON public.tasks FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('tasks'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(assignee_id, created_by) = ANY (( SELECT app.owners('tasks'::text, 'read'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY tasks_update ON public.tasks FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.change_scope('tasks'::text) AS change_scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(assignee_id, created_by) = ANY (( SELECT app.change_owners('tasks'::text) AS change_owners)::uuid[]))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY tasks_worker ON public.tasks FOR SELECT TO gardenos_worker USING (true);
+
+ALTER TABLE public.team_members ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY team_members_delete ON public.team_members FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY team_members_insert ON public.team_members FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY team_members_select ON public.team_members FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY team_members_update ON public.team_members FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE public.teams ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY teams_delete ON public.teams FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY teams_insert ON public.teams FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY teams_select ON public.teams FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY teams_update ON public.teams FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 GRANT USAGE ON SCHEMA app TO anon;
 GRANT USAGE ON SCHEMA app TO authenticated;
@@ -973,9 +2160,25 @@ GRANT USAGE ON SCHEMA auth TO gardenos_owner;
 
 GRANT ALL ON SCHEMA public TO gardenos_owner;
 
+GRANT SELECT ON TABLE app.default_permissions TO authenticated;
+GRANT SELECT ON TABLE app.default_permissions TO gardenos_agent;
+GRANT SELECT ON TABLE app.default_permissions TO gardenos_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.permissions TO authenticated;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.team_members TO authenticated;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.field_masks TO authenticated;
+
+REVOKE ALL ON FUNCTION app.protect(entity text, owner text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.custom_access_token_hook(event jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO gardenos_auth;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO supabase_auth_admin;
+
+GRANT SELECT ON TABLE app.entities TO authenticated;
+GRANT SELECT ON TABLE app.entities TO gardenos_agent;
+GRANT SELECT ON TABLE app.entities TO gardenos_worker;
 
 GRANT SELECT ON TABLE app.migrations TO gardenos_worker;
 
@@ -989,6 +2192,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.sessions TO gardenos_auth;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.users TO gardenos_auth;
 GRANT REFERENCES ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT,INSERT ON TABLE public.activities TO authenticated;
+GRANT SELECT,INSERT ON TABLE public.activities TO gardenos_agent;
 
 GRANT SELECT,UPDATE ON TABLE public.agencies TO authenticated;
 GRANT SELECT ON TABLE public.agencies TO gardenos_agent;
@@ -1023,6 +2229,38 @@ GRANT INSERT(created_by) ON TABLE public.agent_tasks TO authenticated;
 GRANT UPDATE(cancel_requested_at) ON TABLE public.agent_tasks TO authenticated;
 
 GRANT UPDATE(cancelled_by) ON TABLE public.agent_tasks TO authenticated;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.companies TO authenticated;
+GRANT SELECT ON TABLE public.companies TO gardenos_agent;
+GRANT DELETE ON TABLE public.companies TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.companies TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.companies TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.companies TO gardenos_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.contacts TO authenticated;
+GRANT SELECT ON TABLE public.contacts TO gardenos_agent;
+GRANT DELETE ON TABLE public.contacts TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.contacts TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.contacts TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.contacts TO gardenos_worker;
+
+GRANT SELECT ON TABLE public.deal_stages TO authenticated;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.deals TO authenticated;
+GRANT SELECT ON TABLE public.deals TO gardenos_agent;
+GRANT DELETE ON TABLE public.deals TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.deals TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.deals TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.deals TO gardenos_worker;
 
 GRANT SELECT ON TABLE public.dispatch_limits TO authenticated;
 GRANT SELECT ON TABLE public.dispatch_limits TO gardenos_agent;
@@ -1060,6 +2298,7 @@ GRANT SELECT(task_id) ON TABLE public.lead_scores TO gardenos_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.leads TO authenticated;
 GRANT SELECT ON TABLE public.leads TO gardenos_agent;
+GRANT DELETE ON TABLE public.leads TO gardenos_worker;
 
 GRANT SELECT(id) ON TABLE public.leads TO gardenos_worker;
 
@@ -1070,6 +2309,8 @@ GRANT UPDATE(quality_score) ON TABLE public.leads TO gardenos_agent;
 GRANT UPDATE(conversion_probability) ON TABLE public.leads TO gardenos_agent;
 
 GRANT UPDATE(scored_at) ON TABLE public.leads TO gardenos_agent;
+
+GRANT SELECT(deleted_at) ON TABLE public.leads TO gardenos_worker;
 
 GRANT SELECT ON TABLE public.llm_calls TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.llm_calls TO gardenos_agent;
@@ -1088,5 +2329,30 @@ GRANT SELECT,INSERT ON TABLE public.operator_actions TO gardenos_worker;
 
 GRANT SELECT,UPDATE ON TABLE public.orchestrator_lease TO gardenos_worker;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.pipelines TO authenticated;
+GRANT SELECT ON TABLE public.pipelines TO gardenos_agent;
+GRANT DELETE ON TABLE public.pipelines TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.pipelines TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.pipelines TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.pipelines TO gardenos_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.stages TO authenticated;
+GRANT SELECT ON TABLE public.stages TO gardenos_agent;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.task_schedules TO authenticated;
 GRANT SELECT,UPDATE ON TABLE public.task_schedules TO gardenos_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.tasks TO authenticated;
+GRANT SELECT ON TABLE public.tasks TO gardenos_agent;
+GRANT DELETE ON TABLE public.tasks TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.tasks TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.tasks TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.tasks TO gardenos_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.teams TO authenticated;

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gardenos.db.session import Database
     from gardenos.testing.postgres import AdminConnection, PostgresServer
 
+ROWS = Path(__file__).with_name("rows.sql").read_text("utf-8")
 PAGE = (Path(__file__).parents[2] / "docs" / "row-level-security.md").read_text("utf-8")
 NEW_TABLE, AS_A_MEMBER = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -36,6 +37,9 @@ TENANTS = (Role.AUTHENTICATED, Role.AGENT)
 ACROSS_AGENCIES: Mapping[str, set[str]] = {
     "gardenos_worker": {
         "agent_tasks",
+        "companies",
+        "contacts",
+        "deals",
         "dispatch_limits",
         "dispatch_pauses",
         "follow_ups",
@@ -44,7 +48,9 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "leads",
         "llm_calls",
         "llm_spend",
+        "pipelines",
         "task_schedules",
+        "tasks",
     },
     "gardenos_auth": {"agencies", "members"},
     "supabase_auth_admin": {"members"},
@@ -102,7 +108,7 @@ SELECT c.oid::regclass::text
  WHERE c.relkind IN ('v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
    AND NOT (c.relkind = 'v' AND coalesce(c.reloptions, '{}') @> '{security_invoker=true}')
 """
-_WRAPPED = re.compile(r"\( SELECT app\.\w+\(\) AS \w+\)")
+_WRAPPED = re.compile(r"\( SELECT app\.\w+\((?:'\w+'::text(?:, )?)*\) AS \w+\)")
 
 
 async def sweep(admin: AdminConnection) -> list[str]:
@@ -263,6 +269,9 @@ async def tables(
     Members and agents are granted everything: what is refused now, the policies refuse.
     """
     await add_new_table(server, database_name)
+    async with admin.transaction():
+        await admin.execute("SELECT set_config('request.jwt.claims', $1, true)", owner.json)
+        await admin.execute(ROWS)
     found = await admin.fetch(TABLES)
     for table in found:
         await fill(admin, table, owner.agency_id)

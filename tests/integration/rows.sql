@@ -1,0 +1,20 @@
+-- A row of each table whose rows cannot be made of samples alone: of the agency of this transaction's
+-- claims, and of its member. Further entities add theirs.
+INSERT INTO companies (agency_id, name) SELECT app.agency_id(), 'Analytical Engines';
+INSERT INTO contacts (agency_id, last_name, company_id)
+SELECT agency_id, 'Lovelace', id FROM companies WHERE agency_id = app.agency_id();
+INSERT INTO pipelines (agency_id, name) SELECT app.agency_id(), 'Sales';
+INSERT INTO stages (agency_id, pipeline_id, name, position)
+SELECT agency_id, id, 'New', 0 FROM pipelines WHERE agency_id = app.agency_id();
+INSERT INTO deals (agency_id, name, pipeline_id, stage_id)
+SELECT agency_id, 'Engine', pipeline_id, id FROM stages WHERE agency_id = app.agency_id();
+INSERT INTO activities (agency_id, kind, company_id)
+SELECT agency_id, 'note', id FROM companies WHERE agency_id = app.agency_id();
+INSERT INTO tasks (agency_id, title) SELECT app.agency_id(), 'Call Ada';
+INSERT INTO teams (agency_id, name) SELECT app.agency_id(), 'Outbound';
+INSERT INTO team_members (agency_id, team_id, user_id)
+SELECT t.agency_id, t.id, app.user_id() FROM teams t WHERE t.agency_id = app.agency_id();
+INSERT INTO permissions (agency_id, role, entity, verb, scope)
+SELECT app.agency_id(), 'agent', 'deals', 'delete', 'none';
+INSERT INTO field_masks (agency_id, role, entity, field, access)
+SELECT app.agency_id(), 'agent', 'deals', 'amount', 'hidden';
