@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, insert, literal, select, types, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    types,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, asyncpg
 from sqlalchemy.sql.elements import CompilerElement
 
@@ -42,9 +52,7 @@ class Statement:
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the parameters."""
-        return [
-            values[name] if name in values else self.constants[name] for name in self.names
-        ]
+        return [values[name] if name in values else self.constants[name] for name in self.names]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +71,8 @@ class ListShape:
 
 def _compiled(statement: CompilerElement) -> Statement:
     compiled: Any = statement.compile(dialect=_DIALECT)
-    names = tuple(compiled.positiontup or ())
-    constants = {name: compiled.binds[name].value for name in names}
+    names: tuple[str, ...] = tuple(compiled.positiontup or ())
+    constants: dict[str, Any] = {name: compiled.binds[name].value for name in names}
     return Statement(str(compiled), names, constants)
 
 
@@ -222,4 +230,3 @@ def _value(entity: Entity, name: str, *, merged: bool = False) -> ColumnElement[
     # A null takes a key away.
     stored = entity.table.c[name]
     return func.jsonb_strip_nulls(stored.op("||")(value) if merged else value)
-

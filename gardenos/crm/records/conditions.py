@@ -29,7 +29,12 @@ from gardenos.crm.records.kinds import ORDERINGS, SQL_TYPES, Kind, Op
 from gardenos.crm.records.query import Sort
 
 _TEXT: Final = types.Text()
-_INPUTS: Final = {Kind.DATE: "date", Kind.MOMENT: "timestamptz", Kind.ID: "uuid", Kind.JSON: "jsonb"}
+_INPUTS: Final = {
+    Kind.DATE: "date",
+    Kind.MOMENT: "timestamptz",
+    Kind.ID: "uuid",
+    Kind.JSON: "jsonb",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +149,7 @@ def worded(
     masks = cast(hidden, ARRAY(_TEXT))
     seen = [case((literal(name, _TEXT) != func.all(masks), table.c[name])) for name in fields]
     text = func.lower(func.concat_ws(literal(" ", _TEXT), *seen))
-    return [
-        func.strpos(text, func.lower(_bound(f"word_{n}", Kind.TEXT))) > 0 for n in range(words)
-    ]
+    return [func.strpos(text, func.lower(_bound(f"word_{n}", Kind.TEXT))) > 0 for n in range(words)]
 
 
 def behind(table: Table, sort: Sequence[Sort], nulls: Sequence[bool]) -> ColumnElement[bool]:

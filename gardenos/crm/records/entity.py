@@ -66,7 +66,10 @@ MEMBERS: Final = Related(
     Table(
         "members",
         MetaData(),
-        *(Column(name, SQL_TYPES[kind]) for name, kind in (("user_id", Kind.ID), ("role", Kind.TEXT))),
+        *(
+            Column(name, SQL_TYPES[kind])
+            for name, kind in (("user_id", Kind.ID), ("role", Kind.TEXT))
+        ),
     ),
     (Field(name="user_id", kind=Kind.ID), Field(name="role", kind=Kind.TEXT)),
     key="user_id",

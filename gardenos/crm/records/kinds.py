@@ -99,7 +99,9 @@ Day = Annotated[date, BeforeValidator(_written_out)]
 """A date written as in 2026-11-30."""
 
 
-def value_type(kind: Kind, *, ge: int | None, le: int | None, choices: type[StrEnum] | None) -> Any:
+def value_type(  # noqa: PLR0911 one for each kind
+    kind: Kind, *, ge: int | None, le: int | None, choices: type[StrEnum] | None
+) -> Any:
     """The type of one value of a filter, as pydantic reads and documents it."""
     match kind:
         case Kind.TEXT | Kind.JSON:

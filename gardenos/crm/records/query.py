@@ -28,6 +28,7 @@ MAX_SEARCH_CHARS: Final = 500
 MAX_CURSOR_CHARS: Final = 8000
 _MAX_NAMED: Final = 20
 _MAX_NAME_CHARS: Final = 100
+_SUFFIXES: Final = {op.value: op for op in Op if op is not Op.EQ}
 _PAGING: Final = frozenset({"limit", "cursor", "total", "fields", "include"})
 
 Limit = Annotated[int, Bounds(ge=1, le=MAX_PAGE_SIZE)]
@@ -94,7 +95,7 @@ class Query:
     """What a cursor is bound to besides entity and agency: filters and order, as they were sent."""
 
 
-class Refused(ValueError):  # noqa: N818 never leaves this module
+class Refused(ValueError):
     """What is wrong with the value of a parameter."""
 
 
@@ -157,8 +158,7 @@ def parameter_names(entity: Entity) -> list[str]:
     plain += ["include_deleted"] if entity.deletes else []
     plain += ["custom.<key>"] if entity.has_custom else []
     return sorted(
-        plain
-        + [parameter(field, op) for field in entity.fields.values() for op in field.operators]
+        plain + [parameter(field, op) for field in entity.fields.values() for op in field.operators]
     )
 
 
@@ -189,7 +189,9 @@ def _fault(name: str, error: Refused | ValidationError) -> dict[str, str]:
 _Reader = Callable[[Query, str], Query]
 
 
-def _reader(entity: Entity, name: str) -> _Reader | None:
+def _reader(  # noqa: PLR0911 one for each parameter
+    entity: Entity, name: str
+) -> _Reader | None:
     """What reads the value of a parameter; None for an unknown one."""
     match name:
         case "limit":
@@ -215,9 +217,8 @@ def _reader(entity: Entity, name: str) -> _Reader | None:
 def _operator(name: str) -> tuple[str, Op]:
     """A parameter's name without its operator, and the operator."""
     base, dot, last = name.rpartition(".")
-    if dot and last in Op and last != Op.EQ:
-        return base, Op(last)
-    return name, Op.EQ
+    op = _SUFFIXES.get(last) if dot else None
+    return (name, Op.EQ) if op is None else (base, op)
 
 
 def _filter_reader(entity: Entity, name: str) -> _Reader | None:
@@ -279,7 +280,9 @@ def _names(text: str, known: Iterable[str], what: str) -> list[str]:
     for name in names:
         if name not in allowed:
             listed = ", ".join(sorted(allowed))
-            raise Refused(f"names {name[:_MAX_NAME_CHARS]!r}, which is no {what}; there are {listed}")
+            raise Refused(
+                f"names {name[:_MAX_NAME_CHARS]!r}, which is no {what}; there are {listed}"
+            )
     if len(set(names)) < len(names):
         raise Refused("names one twice")
     return names
@@ -333,39 +336,43 @@ def custom_keys(query: Query) -> frozenset[str]:
 def resolve(query: Query, fields: Callable[[str], Field | None]) -> Query:
     """The query with every custom key replaced by its field. Raises `InvalidRequest`."""
     faults: list[dict[str, str]] = []
-
-    def found(key: str) -> Field:
-        field = fields(key)
-        if field is None:
-            raise Refused("names no custom field")
-        return field
-
-    def filtered(one: Filter | CustomFilter) -> Filter | None:
-        if isinstance(one, Filter):
-            return one
+    filters: list[Filter | CustomFilter] = []
+    sort: list[Sort | CustomSort] = []
+    for one in query.filters:
         try:
-            field = found(one.key)
-            if one.op not in field.operators and (field.typed or one.op not in ORDERINGS):
-                raise Refused(f"cannot be compared by {one.op}")  # noqa: TRY301 one way out
-            return Filter(field, one.op, value_of(field, one.op, one.text))
+            filters.append(_resolved_filter(one, fields))
         except (Refused, ValidationError) as error:
-            faults.append(_fault(one.parameter, error))
-            return None
-
-    def sorted_by(one: Sort | CustomSort) -> Sort | None:
-        if isinstance(one, Sort):
-            return one
+            faults.append(_fault(one.parameter if isinstance(one, CustomFilter) else "", error))
+    for column in query.sort:
         try:
-            field = found(one.key)
+            sort.append(_resolved_sort(column, fields))
         except Refused as error:
             faults.append(_fault("sort", error))
-            return None
-        if not field.sortable:
-            faults.append({"pointer": "sort", "detail": f"cannot sort by {field.name}"})
-        return Sort(field, one.descending)
-
-    filters = tuple(one for one in map(filtered, query.filters) if one is not None)
-    sort = tuple(one for one in map(sorted_by, query.sort) if one is not None)
     if faults:
         raise InvalidRequest(errors=faults)
-    return replace(query, filters=filters, sort=sort)
+    return replace(query, filters=tuple(filters), sort=tuple(sort))
+
+
+def _custom_field(key: str, fields: Callable[[str], Field | None]) -> Field:
+    field = fields(key)
+    if field is None:
+        raise Refused(f"names no custom field: {key[:_MAX_NAME_CHARS]!r}")
+    return field
+
+
+def _resolved_filter(one: Filter | CustomFilter, fields: Callable[[str], Field | None]) -> Filter:
+    if isinstance(one, Filter):
+        return one
+    field = _custom_field(one.key, fields)
+    if one.op not in field.operators and (field.typed or one.op not in ORDERINGS):
+        raise Refused(f"cannot be compared by {one.op}")
+    return Filter(field, one.op, value_of(field, one.op, one.text))
+
+
+def _resolved_sort(one: Sort | CustomSort, fields: Callable[[str], Field | None]) -> Sort:
+    if isinstance(one, Sort):
+        return one
+    field = _custom_field(one.key, fields)
+    if not field.sortable:
+        raise Refused(f"cannot sort by {field.name!r}, of which no field is defined")
+    return Sort(field, one.descending)

@@ -13,7 +13,6 @@ from pydantic_core import to_json
 from gardenos.auth.deps import ClaimsDep
 from gardenos.core.errors import (
     Conflict,
-    GardenOSError,
     IdempotencyKeyReused,
     InvalidCursor,
     NotFound,
@@ -117,9 +116,7 @@ def page_model(entity: Entity) -> type[BaseModel]:
 
 
 def _add_list(made: APIRouter, entity: Entity) -> None:
-    async def list_records(
-        request: Request, services: ServicesDep, claims: ClaimsDep
-    ) -> Response:
+    async def list_records(request: Request, services: ServicesDep, claims: ClaimsDep) -> Response:
         query = parse(entity, request.query_params.multi_items())
         async with services.database.session(claims) as session:
             found = await service.find(session, entity, query, services.cursors)
@@ -311,4 +308,3 @@ def _add_restore(made: APIRouter, entity: Entity) -> None:
         responses=problems.responses(*problems.COMMON, NotFound, Conflict, IdempotencyKeyReused)
         | {200: {"headers": {**ETAG, **idempotency.RESPONSE_HEADERS}}},
     )
-

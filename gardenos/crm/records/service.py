@@ -15,7 +15,8 @@ import asyncpg
 
 from gardenos.core.errors import InvalidContent, InvalidCursor, NotFound, PreconditionFailed
 from gardenos.core.page import CursorSigner
-from gardenos.crm.records import compose, entity as declared, faults, kinds
+from gardenos.crm.records import compose, faults, kinds
+from gardenos.crm.records import entity as declared
 from gardenos.crm.records.compose import HIDDEN, REACH, TOTAL, ListShape, Statement
 from gardenos.crm.records.conditions import Condition
 from gardenos.crm.records.entity import Entity, Values
@@ -43,7 +44,9 @@ class Stored:
         """Its values, or those of these fields and the id."""
         if fields is None:
             return self.values
-        return {name: value for name, value in self.values.items() if name in fields or name == "id"}
+        return {
+            name: value for name, value in self.values.items() if name in fields or name == "id"
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def visible(values: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any
 
 
 def _stored(entity: Entity, row: asyncpg.Record) -> Stored:
-    values = {name: row[name] for name in entity.fields if name in row}  # noqa: SIM118
+    values = {name: row[name] for name in entity.fields if name in row}
     version = row["version"] if entity.versioned else 0
     return Stored(entity, row["id"], version, visible(values, row[HIDDEN] or ()))
 
@@ -286,9 +289,7 @@ def listing(
 
 
 def _key(sort: Sequence[Sort], row: asyncpg.Record) -> list[Any]:
-    found = [
-        kinds.frozen(one.field.kind, row[compose.sort_key(n)]) for n, one in enumerate(sort)
-    ]
+    found = [kinds.frozen(one.field.kind, row[compose.sort_key(n)]) for n, one in enumerate(sort)]
     return [*found, str(row["id"])]
 
 
@@ -296,9 +297,7 @@ def _opened(sort: Sequence[Sort], key: Sequence[Any]) -> list[Any]:
     if len(key) != len(sort) + 1:
         raise InvalidCursor
     try:
-        found = [
-            kinds.thawed(one.field.kind, value) for one, value in zip(sort, key, strict=False)
-        ]
+        found = [kinds.thawed(one.field.kind, value) for one, value in zip(sort, key, strict=False)]
         return [*found, UUID(str(key[-1]))]
     except ValueError:
         raise InvalidCursor from None
