@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel
 from sqlalchemy import Column, MetaData, Table
 
 from gardenos.crm.records.fields import Field
@@ -20,6 +19,8 @@ Prepare: TypeAlias = Callable[[TenantSession, Values], Awaitable[Values]]
 """Runs before a record is stored: what to store instead. Raises what refuses it."""
 PrepareChange: TypeAlias = Callable[[TenantSession, UUID, Values], Awaitable[Values]]
 """The same before a record changes."""
+AfterCreate: TypeAlias = Callable[[TenantSession, UUID, Values], Awaitable[None]]
+"""Runs after a record was stored, with all that was sent, also what is no column of its table."""
 BeforeDelete: TypeAlias = Callable[[TenantSession, UUID], Awaitable[None]]
 """Runs before a record is marked deleted. Raises what refuses it."""
 CustomFields: TypeAlias = Callable[
@@ -61,19 +62,16 @@ class Related:
     """Whether roles may be kept from seeing fields of it."""
 
 
-MEMBERS: Final = Related(
+def plain_related(kind: str, fields: Sequence[Field], *, key: str = "id") -> Related:
+    """What `include` shows of a table that is no entity's, and that roles see whole or not at all."""
+    columns = (Column(one.name, SQL_TYPES[one.kind]) for one in fields)
+    return Related(kind, Table(kind, MetaData(), *columns), tuple(fields), key=key, masked=False)
+
+
+MEMBERS: Final = plain_related(
     "members",
-    Table(
-        "members",
-        MetaData(),
-        *(
-            Column(name, SQL_TYPES[kind])
-            for name, kind in (("user_id", Kind.ID), ("role", Kind.TEXT))
-        ),
-    ),
     (Field(name="user_id", kind=Kind.ID), Field(name="role", kind=Kind.TEXT)),
     key="user_id",
-    masked=False,
 )
 
 
@@ -113,6 +111,7 @@ class Entity:
     default_sort: str = "-created_at"
     custom: CustomFields = untyped
     prepare: Prepare | None = None
+    after_create: AfterCreate | None = None
     prepare_change: PrepareChange | None = None
     before_delete: BeforeDelete | None = None
     table: Table = field(init=False)
@@ -147,6 +146,7 @@ class Entity:
 
 
 _KNOWN: Final[dict[str, Entity]] = {}
+_RELATED: Final[dict[str, Related]] = {MEMBERS.kind: MEMBERS}
 
 
 def known() -> Mapping[str, Entity]:
@@ -156,14 +156,10 @@ def known() -> Mapping[str, Entity]:
 
 def related(kind: str) -> Related:
     """What `include` shows of a kind of record."""
-    return MEMBERS if kind == MEMBERS.kind else _KNOWN[kind].related()
+    return _RELATED[kind] if kind in _RELATED else _KNOWN[kind].related()
 
 
-def given(model: BaseModel) -> Values:
-    """The fields that a body brought."""
-    return model.model_dump(exclude_unset=True)
-
-
-def fields_named(entity: Entity, names: Sequence[str]) -> tuple[Field, ...]:
-    """The fields of these names."""
-    return tuple(entity.fields[name] for name in names)
+def show(found: Related) -> Related:
+    """Have `include` show a kind of record that is no entity."""
+    _RELATED[found.kind] = found
+    return found

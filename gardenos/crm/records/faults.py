@@ -48,8 +48,9 @@ def told(entity: Entity, verb: str, values: Values) -> Generator[None]:
 def _taken(entity: Entity, error: asyncpg.UniqueViolationError, values: Values) -> Conflict:
     field = entity.unique.get(_constraint(error), "id")
     deleted = ", perhaps a deleted one," if entity.deletes else ""
+    which = f"the {field} {values[field]!r}" if field in values else f"the same {field}"
     return Conflict(
-        f"Another {entity.singular}{deleted} has the {field} {values.get(field)!r}.",
+        f"Another {entity.singular}{deleted} has {which}.",
         errors=[{"pointer": f"/{field}", "detail": "is taken"}],
     )
 

@@ -15,6 +15,7 @@ MAX_CUSTOM_KEYS: Final = 100
 MAX_CUSTOM_KEY_CHARS: Final = 64
 MAX_CUSTOM_TEXT_CHARS: Final = 2000
 
+Text20: TypeAlias = Annotated[Annotated[Clean, Field(max_length=20)] | None, blank_is_none]
 Text50: TypeAlias = Annotated[Annotated[Clean, Field(max_length=50)] | None, blank_is_none]
 Text100: TypeAlias = Annotated[Annotated[Clean, Field(max_length=100)] | None, blank_is_none]
 Text200: TypeAlias = Annotated[Annotated[Clean, Field(max_length=200)] | None, blank_is_none]

@@ -92,6 +92,7 @@ async def get(session: TenantSession, entity: Entity, record_id: UUID) -> Stored
 
 async def create(session: TenantSession, entity: Entity, values: Values) -> Stored:
     """Store a record. Raises `Forbidden`, `Conflict`, `InvalidContent`."""
+    sent = values
     if entity.prepare is not None:
         values = await entity.prepare(session, values)
     given = {name: value for name, value in values.items() if value is not None}
@@ -102,6 +103,8 @@ async def create(session: TenantSession, entity: Entity, values: Values) -> Stor
     with faults.told(entity, "create", values):
         row = await _row(session, statement, bound)
     assert row is not None  # noqa: S101 an INSERT that stored nothing has raised
+    if entity.after_create is not None:
+        await entity.after_create(session, row["id"], sent)
     return _stored(entity, row)
 
 
@@ -121,14 +124,14 @@ async def change(
     if entity.prepare_change is not None:
         values = await entity.prepare_change(session, record_id, values)
     if not values:
-        return await _refused(session, entity, record_id, versions=versions, changed=False)
+        return await refused(session, entity, record_id, versions=versions, changed=False)
     bound = {f"set_{name}": value for name, value in values.items()}
     bound |= {"id": record_id, "versions": versions}
     statement = compose.changed(entity, tuple(sorted(values)), versions=versions is not None)
     with faults.told(entity, "change", values):
         row = await _row(session, statement, bound)
     if row is None:
-        return await _refused(session, entity, record_id, versions=versions)
+        return await refused(session, entity, record_id, versions=versions)
     if "custom" in values and len(row["custom"]) > MAX_CUSTOM_KEYS:
         detail = f"would hold more than {MAX_CUSTOM_KEYS} values"
         raise InvalidContent(errors=[{"pointer": "/custom", "detail": detail}])
@@ -149,7 +152,7 @@ async def delete(
     with faults.told(entity, "delete", {}):
         row = await _row(session, statement, {"id": record_id, "versions": versions})
     if row is None:
-        await _refused(session, entity, record_id, versions=versions, verb="delete")
+        await refused(session, entity, record_id, versions=versions, verb="delete")
 
 
 async def restore(session: TenantSession, entity: Entity, record_id: UUID) -> Stored:
@@ -166,7 +169,7 @@ async def restore(session: TenantSession, entity: Entity, record_id: UUID) -> St
     return _stored(entity, row)
 
 
-async def _refused(
+async def refused(
     session: TenantSession,
     entity: Entity,
     record_id: UUID,
@@ -175,7 +178,10 @@ async def _refused(
     changed: bool = True,
     verb: str = "change",
 ) -> Stored:
-    """Why nothing changed: raises it. Where nothing was to change (`changed`), the record."""
+    """Why a statement changed nothing: raises it. Where nothing was to change, the record.
+
+    Raises `NotFound`, `PreconditionFailed`, `Forbidden`.
+    """
     row = await _row(session, compose.probed(entity), {"id": record_id})
     if row is None or (entity.deletes and row["deleted_at"] is not None):
         raise NotFound(entity.missing(record_id))
