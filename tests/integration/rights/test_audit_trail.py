@@ -50,7 +50,8 @@ INSERT INTO leads (agency_id, created_by, last_name, email, custom)
 VALUES (app.agency_id(), app.user_id(), 'Lovelace', 'ada@example.com', $1) RETURNING id
 """
 ENTRIES = """
-SELECT actor, actor_kind, request_id, entity, record_id, verb, changes::text AS changes
+SELECT actor, actor_kind, request_id, entity, record_id, verb,
+       app.told(verb, changes, '{}')::text AS changes
   FROM audit_log WHERE entity = $1 ORDER BY id
 """
 
