@@ -400,20 +400,17 @@ DECLARE
       JOIN pg_attribute a ON a.attrelid = relation AND a.attnum = k.attnum
      WHERE i.indrelid = relation AND i.indisprimary AND a.attname <> 'agency_id'
      ORDER BY k.n);
-  passed_over CONSTANT text[] := without || keys || ARRAY(
-    SELECT a.attname
-      FROM pg_attribute a
-     WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
-       AND (a.attgenerated <> ''
-            OR a.attname IN ('agency_id', 'created_by', 'created_at', 'updated_at', 'deleted_at', 'version'))
-     ORDER BY a.attnum);
+  passed_over CONSTANT text[] := without || keys
+    || ARRAY['agency_id', 'created_by', 'created_at', 'updated_at', 'deleted_at', 'version']
+    || ARRAY(SELECT a.attname FROM pg_attribute a
+              WHERE a.attrelid = relation AND a.attnum > 0 AND a.attgenerated <> '' ORDER BY a.attnum);
   arguments CONSTANT text := format('%L, %L, %L, %L', entity, agency, keys, passed_over);
 BEGIN
-  EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes(%s)', entity || '_record_inserts', relation, arguments);
-  EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes(%s)', entity || '_record_updates', relation, arguments);
-  EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes(%s)', entity || '_record_deletes', relation, arguments);
 END
 $$;
@@ -1713,17 +1710,17 @@ CREATE UNIQUE INDEX teams_name_key ON public.teams USING btree (agency_id, lower
 
 CREATE TRIGGER activities_guard_inserts AFTER INSERT ON public.activities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('activities');
 
-CREATE TRIGGER activities_record_deletes AFTER DELETE ON public.activities REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at}');
+CREATE TRIGGER activities_record_deletes AFTER DELETE ON public.activities REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER activities_record_inserts AFTER INSERT ON public.activities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at}');
+CREATE TRIGGER activities_record_inserts AFTER INSERT ON public.activities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER activities_record_updates AFTER UPDATE ON public.activities REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at}');
+CREATE TRIGGER activities_record_updates AFTER UPDATE ON public.activities REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER agencies_record_deletes AFTER DELETE ON public.agencies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,version,created_at,updated_at}');
+CREATE TRIGGER agencies_record_deletes AFTER DELETE ON public.agencies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER agencies_record_inserts AFTER INSERT ON public.agencies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,version,created_at,updated_at}');
+CREATE TRIGGER agencies_record_inserts AFTER INSERT ON public.agencies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER agencies_record_updates AFTER UPDATE ON public.agencies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,version,created_at,updated_at}');
+CREATE TRIGGER agencies_record_updates AFTER UPDATE ON public.agencies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER agencies_touch BEFORE UPDATE ON public.agencies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -1733,11 +1730,11 @@ CREATE TRIGGER companies_guard_changes AFTER UPDATE ON public.companies REFERENC
 
 CREATE TRIGGER companies_guard_inserts AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('companies');
 
-CREATE TRIGGER companies_record_deletes AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,name_key,domain_key}');
+CREATE TRIGGER companies_record_deletes AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key,domain_key}');
 
-CREATE TRIGGER companies_record_inserts AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,name_key,domain_key}');
+CREATE TRIGGER companies_record_inserts AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key,domain_key}');
 
-CREATE TRIGGER companies_record_updates AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,name_key,domain_key}');
+CREATE TRIGGER companies_record_updates AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key,domain_key}');
 
 CREATE TRIGGER companies_touch BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -1745,11 +1742,11 @@ CREATE TRIGGER contacts_guard_changes AFTER UPDATE ON public.contacts REFERENCIN
 
 CREATE TRIGGER contacts_guard_inserts AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('contacts');
 
-CREATE TRIGGER contacts_record_deletes AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,last_name_key,email_key}');
+CREATE TRIGGER contacts_record_deletes AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,last_name_key,email_key}');
 
-CREATE TRIGGER contacts_record_inserts AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,last_name_key,email_key}');
+CREATE TRIGGER contacts_record_inserts AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,last_name_key,email_key}');
 
-CREATE TRIGGER contacts_record_updates AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,last_name_key,email_key}');
+CREATE TRIGGER contacts_record_updates AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,last_name_key,email_key}');
 
 CREATE TRIGGER contacts_touch BEFORE UPDATE ON public.contacts FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -1763,73 +1760,73 @@ CREATE TRIGGER deals_note_first_stage AFTER INSERT ON public.deals REFERENCING N
 
 CREATE TRIGGER deals_note_stages AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.note_stages();
 
-CREATE TRIGGER deals_record_deletes AFTER DELETE ON public.deals REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,name_key}');
+CREATE TRIGGER deals_record_deletes AFTER DELETE ON public.deals REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
 
-CREATE TRIGGER deals_record_inserts AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,name_key}');
+CREATE TRIGGER deals_record_inserts AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
 
-CREATE TRIGGER deals_record_updates AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,name_key}');
+CREATE TRIGGER deals_record_updates AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
 
 CREATE TRIGGER deals_touch BEFORE UPDATE ON public.deals FOR EACH ROW EXECUTE FUNCTION app.touch();
 
-CREATE TRIGGER field_masks_record_deletes AFTER DELETE ON public.field_masks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id}');
+CREATE TRIGGER field_masks_record_deletes AFTER DELETE ON public.field_masks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER field_masks_record_inserts AFTER INSERT ON public.field_masks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id}');
+CREATE TRIGGER field_masks_record_inserts AFTER INSERT ON public.field_masks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER field_masks_record_updates AFTER UPDATE ON public.field_masks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id}');
+CREATE TRIGGER field_masks_record_updates AFTER UPDATE ON public.field_masks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER follow_ups_record_deletes AFTER DELETE ON public.follow_ups REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_at}');
+CREATE TRIGGER follow_ups_record_deletes AFTER DELETE ON public.follow_ups REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER follow_ups_record_inserts AFTER INSERT ON public.follow_ups REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_at}');
+CREATE TRIGGER follow_ups_record_inserts AFTER INSERT ON public.follow_ups REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER follow_ups_record_updates AFTER UPDATE ON public.follow_ups REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_at}');
+CREATE TRIGGER follow_ups_record_updates AFTER UPDATE ON public.follow_ups REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER imports_record_deletes AFTER DELETE ON public.imports REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at}');
+CREATE TRIGGER imports_record_deletes AFTER DELETE ON public.imports REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER imports_record_inserts AFTER INSERT ON public.imports REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at}');
+CREATE TRIGGER imports_record_inserts AFTER INSERT ON public.imports REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER imports_record_updates AFTER UPDATE ON public.imports REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at}');
+CREATE TRIGGER imports_record_updates AFTER UPDATE ON public.imports REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER leads_guard_changes AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('leads', 'owner_id');
 
 CREATE TRIGGER leads_guard_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('leads');
 
-CREATE TRIGGER leads_record_deletes AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,email_key,score_rank}');
+CREATE TRIGGER leads_record_deletes AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,email_key,score_rank}');
 
-CREATE TRIGGER leads_record_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,email_key,score_rank}');
+CREATE TRIGGER leads_record_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,email_key,score_rank}');
 
-CREATE TRIGGER leads_record_updates AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,email_key,score_rank}');
+CREATE TRIGGER leads_record_updates AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,email_key,score_rank}');
 
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
 
-CREATE TRIGGER members_record_deletes AFTER DELETE ON public.members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_at}');
+CREATE TRIGGER members_record_deletes AFTER DELETE ON public.members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER members_record_inserts AFTER INSERT ON public.members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_at}');
+CREATE TRIGGER members_record_inserts AFTER INSERT ON public.members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER members_record_updates AFTER UPDATE ON public.members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_at}');
+CREATE TRIGGER members_record_updates AFTER UPDATE ON public.members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER permissions_record_deletes AFTER DELETE ON public.permissions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id}');
+CREATE TRIGGER permissions_record_deletes AFTER DELETE ON public.permissions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER permissions_record_inserts AFTER INSERT ON public.permissions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id}');
+CREATE TRIGGER permissions_record_inserts AFTER INSERT ON public.permissions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER permissions_record_updates AFTER UPDATE ON public.permissions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id}');
+CREATE TRIGGER permissions_record_updates AFTER UPDATE ON public.permissions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER pipelines_guard_changes AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('pipelines', 'created_by');
 
 CREATE TRIGGER pipelines_guard_inserts AFTER INSERT ON public.pipelines REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('pipelines');
 
-CREATE TRIGGER pipelines_record_deletes AFTER DELETE ON public.pipelines REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('pipelines', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,name_key}');
+CREATE TRIGGER pipelines_record_deletes AFTER DELETE ON public.pipelines REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('pipelines', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
 
-CREATE TRIGGER pipelines_record_inserts AFTER INSERT ON public.pipelines REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('pipelines', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,name_key}');
+CREATE TRIGGER pipelines_record_inserts AFTER INSERT ON public.pipelines REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('pipelines', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
 
-CREATE TRIGGER pipelines_record_updates AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('pipelines', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at,name_key}');
+CREATE TRIGGER pipelines_record_updates AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('pipelines', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
 
 CREATE TRIGGER pipelines_touch BEFORE UPDATE ON public.pipelines FOR EACH ROW EXECUTE FUNCTION app.touch();
 
-CREATE TRIGGER stages_record_deletes AFTER DELETE ON public.stages REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id}');
+CREATE TRIGGER stages_record_deletes AFTER DELETE ON public.stages REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER stages_record_inserts AFTER INSERT ON public.stages REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id}');
+CREATE TRIGGER stages_record_inserts AFTER INSERT ON public.stages REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER stages_record_updates AFTER UPDATE ON public.stages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id}');
+CREATE TRIGGER stages_record_updates AFTER UPDATE ON public.stages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER task_schedules_touch BEFORE UPDATE OF name, agent_type, payload, priority, max_retries, cron, time_zone, enabled ON public.task_schedules FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -1839,25 +1836,25 @@ CREATE TRIGGER tasks_guard_changes AFTER UPDATE ON public.tasks REFERENCING OLD 
 
 CREATE TRIGGER tasks_guard_inserts AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('tasks');
 
-CREATE TRIGGER tasks_record_deletes AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at}');
+CREATE TRIGGER tasks_record_deletes AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER tasks_record_inserts AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at}');
+CREATE TRIGGER tasks_record_inserts AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER tasks_record_updates AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,version,created_by,created_at,updated_at,deleted_at}');
+CREATE TRIGGER tasks_record_updates AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER tasks_touch BEFORE UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION app.touch();
 
-CREATE TRIGGER team_members_record_deletes AFTER DELETE ON public.team_members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('team_members', 'agency_id', '{team_id,user_id}', '{team_id,user_id,agency_id}');
+CREATE TRIGGER team_members_record_deletes AFTER DELETE ON public.team_members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('team_members', 'agency_id', '{team_id,user_id}', '{team_id,user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER team_members_record_inserts AFTER INSERT ON public.team_members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('team_members', 'agency_id', '{team_id,user_id}', '{team_id,user_id,agency_id}');
+CREATE TRIGGER team_members_record_inserts AFTER INSERT ON public.team_members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('team_members', 'agency_id', '{team_id,user_id}', '{team_id,user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER team_members_record_updates AFTER UPDATE ON public.team_members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('team_members', 'agency_id', '{team_id,user_id}', '{team_id,user_id,agency_id}');
+CREATE TRIGGER team_members_record_updates AFTER UPDATE ON public.team_members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('team_members', 'agency_id', '{team_id,user_id}', '{team_id,user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER teams_record_deletes AFTER DELETE ON public.teams REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,version,created_at,updated_at}');
+CREATE TRIGGER teams_record_deletes AFTER DELETE ON public.teams REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER teams_record_inserts AFTER INSERT ON public.teams REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,version,created_at,updated_at}');
+CREATE TRIGGER teams_record_inserts AFTER INSERT ON public.teams REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER teams_record_updates AFTER UPDATE ON public.teams REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,version,created_at,updated_at}');
+CREATE TRIGGER teams_record_updates AFTER UPDATE ON public.teams REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER teams_touch BEFORE UPDATE ON public.teams FOR EACH ROW EXECUTE FUNCTION app.touch();
 

@@ -17,12 +17,14 @@ from gardenos.core.config import Settings
 from gardenos.core.errors import InvalidToken
 from gardenos.core.page import CursorSigner
 from gardenos.crm.agencies.routes import router as agencies_router
+from gardenos.crm.audit.routes import router as audit_router
 from gardenos.crm.leads.routes import router as leads_router
 from gardenos.crm.transfer.routes import PATH as IMPORTS
 from gardenos.crm.transfer.routes import router as imports_router
 from gardenos.testing.postgres import make_member
 from gardenos.web import problems
 from gardenos.web.body_limit import BodyLimit
+from gardenos.web.requests import Requests
 from gardenos.web.services import Services
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ def crm_app(db: Database, tokens: KnownTokens) -> FastAPI:
     app = FastAPI()
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY, larger={IMPORTS: MAX_IMPORT})
-    for router in (agencies_router, leads_router, imports_router):
+    app.add_middleware(Requests)
+    for router in (agencies_router, audit_router, leads_router, imports_router):
         app.include_router(router)
     secret = SecretStr("0" * 32)
     app.state.services = Services(

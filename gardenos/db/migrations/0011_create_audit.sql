@@ -199,7 +199,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION app.record_changes FROM PUBLIC;
 
 -- Puts a table under the log: `SELECT app.record('public.things')`. Its key is the primary one without
--- the agency. What is computed, what every change touches, and `without` is left out of `changes`.
+-- the agency. What is computed, what every change touches, and `without` is left out of `changes`: say it
+-- again after adding a generated column.
 CREATE FUNCTION app.record(relation regclass, without text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -211,20 +212,17 @@ DECLARE
       JOIN pg_attribute a ON a.attrelid = relation AND a.attnum = k.attnum
      WHERE i.indrelid = relation AND i.indisprimary AND a.attname <> 'agency_id'
      ORDER BY k.n);
-  passed_over CONSTANT text[] := without || keys || ARRAY(
-    SELECT a.attname
-      FROM pg_attribute a
-     WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
-       AND (a.attgenerated <> ''
-            OR a.attname IN ('agency_id', 'created_by', 'created_at', 'updated_at', 'deleted_at', 'version'))
-     ORDER BY a.attnum);
+  passed_over CONSTANT text[] := without || keys
+    || ARRAY['agency_id', 'created_by', 'created_at', 'updated_at', 'deleted_at', 'version']
+    || ARRAY(SELECT a.attname FROM pg_attribute a
+              WHERE a.attrelid = relation AND a.attnum > 0 AND a.attgenerated <> '' ORDER BY a.attnum);
   arguments CONSTANT text := format('%L, %L, %L, %L', entity, agency, keys, passed_over);
 BEGIN
-  EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes(%s)', entity || '_record_inserts', relation, arguments);
-  EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes(%s)', entity || '_record_updates', relation, arguments);
-  EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes(%s)', entity || '_record_deletes', relation, arguments);
 END
 $$;

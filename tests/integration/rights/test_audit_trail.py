@@ -87,6 +87,19 @@ async def test_a_new_table_that_is_forgotten_is_noticed_and_recorded_in_one_line
     assert (entry["record_id"], entry["changes"]) == (str(note), {"text": [None, "x"]})
 
 
+async def test_no_computed_column_is_told_as_a_change(admin: AdminConnection) -> None:
+    told = """
+SELECT format('%s.%s', t.tgrelid::regclass, a.attname)
+  FROM pg_trigger t JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attgenerated <> ''
+ WHERE t.tgfoid = 'app.record_changes'::regproc
+   AND encode(t.tgargs, 'escape') !~ format('[{,]%s[,}]', a.attname)"""
+    assert await admin.fetch(told) == []
+    await admin.execute("ALTER TABLE leads ADD city_key text GENERATED ALWAYS AS (lower(city)) STORED")
+    assert {row[0] for row in await admin.fetch(told)} == {"leads.city_key"}
+    await admin.execute("SELECT app.record('leads')")
+    assert await admin.fetch(told) == []
+
+
 async def test_a_life_of_a_lead_is_told_field_by_field(
     admin: AdminConnection, db: Database, owner: Claims
 ) -> None:
