@@ -287,6 +287,41 @@ $$;
 
 ALTER FUNCTION app.guard_inserts() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.guard_members() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  touched boolean := false;
+BEGIN
+  -- Nobody but a member comes here with rights of their own; the sign-in adds, and removes who is gone.
+  IF current_user <> 'authenticated' THEN
+    RETURN NULL;
+  END IF;
+  IF TG_OP = 'UPDATE' THEN
+    touched := EXISTS (SELECT FROM old_rows o JOIN new_rows n USING (agency_id, user_id)
+                        WHERE o.role <> n.role AND 'owner' IN (o.role, n.role));
+  ELSE
+    touched := EXISTS (SELECT FROM old_rows o WHERE o.role = 'owner');
+  END IF;
+  IF NOT touched THEN
+    RETURN NULL;
+  END IF;
+  IF app.user_role() <> 'owner' THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Only an owner of the agency makes or unmakes owners.';
+  END IF;
+  -- Two owners who remove each other take turns, and the second one finds the first gone.
+  PERFORM pg_advisory_xact_lock(hashtextextended('gardenos.owners:' || app.agency_id(), 0));
+  IF NOT EXISTS (SELECT FROM public.members m WHERE m.agency_id = app.agency_id() AND m.role = 'owner') THEN
+    RAISE check_violation USING
+      MESSAGE = 'The last owner of the agency stays. Make another member an owner first.',
+      CONSTRAINT = 'an_agency_has_an_owner', TABLE = 'members';
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.guard_members() OWNER TO gardenos_owner;
+
 CREATE TABLE public.field_masks (
     agency_id uuid NOT NULL,
     role text NOT NULL,
@@ -319,6 +354,67 @@ CREATE FUNCTION app.masked_fields(entity text) RETURNS text[]
     RETURN ARRAY(SELECT m.field FROM public.field_masks m WHERE ((m.agency_id = app.agency_id()) AND (m.role = app.user_role()) AND (m.entity = masked_fields.entity)) ORDER BY m.field);
 
 ALTER FUNCTION app.masked_fields(entity text) OWNER TO gardenos_owner;
+
+CREATE TABLE auth.users (
+    instance_id uuid,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    aud character varying(255),
+    role character varying(255),
+    email character varying(255),
+    encrypted_password character varying(255),
+    email_confirmed_at timestamp with time zone,
+    invited_at timestamp with time zone,
+    confirmation_token character varying(255) DEFAULT ''::character varying NOT NULL,
+    confirmation_sent_at timestamp with time zone,
+    recovery_token character varying(255) DEFAULT ''::character varying NOT NULL,
+    recovery_sent_at timestamp with time zone,
+    email_change_token_new character varying(255) DEFAULT ''::character varying NOT NULL,
+    email_change character varying(255) DEFAULT ''::character varying NOT NULL,
+    email_change_sent_at timestamp with time zone,
+    last_sign_in_at timestamp with time zone,
+    raw_app_meta_data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    raw_user_meta_data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    is_super_admin boolean DEFAULT false NOT NULL,
+    phone text,
+    phone_confirmed_at timestamp with time zone,
+    banned_until timestamp with time zone,
+    deleted_at timestamp with time zone,
+    is_sso_user boolean DEFAULT false NOT NULL,
+    is_anonymous boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE auth.users OWNER TO supabase_auth_admin;
+
+CREATE TABLE public.members (
+    agency_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text])))
+);
+
+ALTER TABLE ONLY public.members FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.members OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.member_names() RETURNS TABLE(user_id uuid, email text, name text, last_sign_in_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT u.id,
+     (u.email)::text AS email,
+     (u.raw_user_meta_data ->> 'name'::text),
+     u.last_sign_in_at
+    FROM (public.members m
+      JOIN auth.users u ON ((u.id = m.user_id)))
+   WHERE (m.agency_id = ( SELECT app.agency_id() AS agency_id));
+END;
+
+ALTER FUNCTION app.member_names() OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.note_stages() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -563,12 +659,15 @@ CREATE FUNCTION public.custom_access_token_hook(event jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
+  person record;
   membership record;
 BEGIN
+  SELECT u.is_super_admin, u.raw_app_meta_data ->> 'entered_agency' AS entered INTO person
+    FROM auth.users u WHERE u.id = (event ->> 'user_id')::uuid;
   SELECT m.agency_id, m.role INTO membership
     FROM public.members m
    WHERE m.user_id = (event ->> 'user_id')::uuid
-   ORDER BY m.created_at, m.agency_id
+   ORDER BY m.agency_id::text IS NOT DISTINCT FROM person.entered DESC, m.created_at, m.agency_id
    LIMIT 1;
   IF NOT FOUND THEN
     RETURN event;
@@ -578,8 +677,7 @@ BEGIN
     coalesce(event -> 'claims', '{}') || jsonb_build_object(
       'agency_id', membership.agency_id,
       'user_role', membership.role,
-      'operator', coalesce((SELECT u.is_super_admin FROM auth.users u
-                             WHERE u.id = (event ->> 'user_id')::uuid), false)));
+      'operator', coalesce(person.is_super_admin, false)));
 END
 $$;
 
@@ -665,38 +763,6 @@ CREATE TABLE auth.sessions (
 );
 
 ALTER TABLE auth.sessions OWNER TO supabase_auth_admin;
-
-CREATE TABLE auth.users (
-    instance_id uuid,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    aud character varying(255),
-    role character varying(255),
-    email character varying(255),
-    encrypted_password character varying(255),
-    email_confirmed_at timestamp with time zone,
-    invited_at timestamp with time zone,
-    confirmation_token character varying(255) DEFAULT ''::character varying NOT NULL,
-    confirmation_sent_at timestamp with time zone,
-    recovery_token character varying(255) DEFAULT ''::character varying NOT NULL,
-    recovery_sent_at timestamp with time zone,
-    email_change_token_new character varying(255) DEFAULT ''::character varying NOT NULL,
-    email_change character varying(255) DEFAULT ''::character varying NOT NULL,
-    email_change_sent_at timestamp with time zone,
-    last_sign_in_at timestamp with time zone,
-    raw_app_meta_data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    raw_user_meta_data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    is_super_admin boolean DEFAULT false NOT NULL,
-    phone text,
-    phone_confirmed_at timestamp with time zone,
-    banned_until timestamp with time zone,
-    deleted_at timestamp with time zone,
-    is_sso_user boolean DEFAULT false NOT NULL,
-    is_anonymous boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-ALTER TABLE auth.users OWNER TO supabase_auth_admin;
 
 CREATE TABLE public.activities (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -1097,6 +1163,29 @@ ALTER TABLE ONLY public.imports FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.imports OWNER TO gardenos_owner;
 
+CREATE TABLE public.invitations (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    email text NOT NULL,
+    role text NOT NULL,
+    digest bytea NOT NULL,
+    invited_by uuid,
+    expires_at timestamp with time zone NOT NULL,
+    accepted_at timestamp with time zone,
+    accepted_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT accepted_by_somebody CHECK (((accepted_at IS NULL) OR (accepted_by IS NOT NULL))),
+    CONSTRAINT invitations_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT invitations_email_check CHECK (((char_length(email) <= 255) AND (email = lower(email)))),
+    CONSTRAINT invitations_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text])))
+);
+
+ALTER TABLE ONLY public.invitations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.invitations OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.invitations.digest IS 'SHA-256 of the token; never the token itself.';
+
 CREATE TABLE public.lead_scores (
     id uuid DEFAULT uuidv7() NOT NULL,
     agency_id uuid NOT NULL,
@@ -1212,18 +1301,6 @@ CREATE TABLE public.llm_spend (
 ALTER TABLE ONLY public.llm_spend FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.llm_spend OWNER TO gardenos_owner;
-
-CREATE TABLE public.members (
-    agency_id uuid NOT NULL,
-    user_id uuid NOT NULL,
-    role text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text])))
-);
-
-ALTER TABLE ONLY public.members FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.members OWNER TO gardenos_owner;
 
 CREATE TABLE public.operator_actions (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -1491,6 +1568,12 @@ ALTER TABLE ONLY public.idempotency_keys
 ALTER TABLE ONLY public.imports
     ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_digest_key UNIQUE (digest);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.lead_scores
     ADD CONSTRAINT lead_scores_pkey PRIMARY KEY (id);
 
@@ -1652,6 +1735,8 @@ CREATE INDEX idempotency_keys_age_idx ON public.idempotency_keys USING btree (cr
 
 CREATE INDEX imports_agency_idx ON public.imports USING btree (agency_id, id DESC);
 
+CREATE UNIQUE INDEX invitations_open_key ON public.invitations USING btree (agency_id, email) WHERE (accepted_at IS NULL);
+
 CREATE INDEX lead_scores_lead_idx ON public.lead_scores USING btree (agency_id, lead_id, id DESC);
 
 CREATE INDEX leads_created_idx ON public.leads USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
@@ -1786,6 +1871,12 @@ CREATE TRIGGER imports_record_inserts AFTER INSERT ON public.imports REFERENCING
 
 CREATE TRIGGER imports_record_updates AFTER UPDATE ON public.imports REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
+CREATE TRIGGER invitations_record_deletes AFTER DELETE ON public.invitations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('invitations', 'agency_id', '{id}', '{digest,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER invitations_record_inserts AFTER INSERT ON public.invitations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('invitations', 'agency_id', '{id}', '{digest,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER invitations_record_updates AFTER UPDATE ON public.invitations REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('invitations', 'agency_id', '{id}', '{digest,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
 CREATE TRIGGER leads_guard_changes AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('leads', 'owner_id');
 
 CREATE TRIGGER leads_guard_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('leads');
@@ -1798,11 +1889,17 @@ CREATE TRIGGER leads_record_updates AFTER UPDATE ON public.leads REFERENCING OLD
 
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
 
+CREATE TRIGGER members_guard_deletes AFTER DELETE ON public.members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_members();
+
+CREATE TRIGGER members_guard_updates AFTER UPDATE ON public.members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_members();
+
 CREATE TRIGGER members_record_deletes AFTER DELETE ON public.members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER members_record_inserts AFTER INSERT ON public.members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER members_record_updates AFTER UPDATE ON public.members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER members_touch BEFORE UPDATE ON public.members FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER permissions_record_deletes AFTER DELETE ON public.permissions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
@@ -1953,6 +2050,9 @@ ALTER TABLE ONLY public.idempotency_keys
 
 ALTER TABLE ONLY public.imports
     ADD CONSTRAINT imports_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.lead_scores
     ADD CONSTRAINT lead_scores_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
@@ -2298,6 +2398,24 @@ CREATE POLICY imports_select ON public.imports FOR SELECT TO authenticated USING
 
 CREATE POLICY imports_update ON public.imports FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY invitations_accept ON public.invitations FOR UPDATE TO gardenos_auth USING (true) WITH CHECK (true);
+
+CREATE POLICY invitations_delete ON public.invitations FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer) AND (accepted_at IS NULL)));
+
+CREATE POLICY invitations_insert ON public.invitations FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer) AND (accepted_at IS NULL) AND (invited_by = ( SELECT app.user_id() AS user_id)) AND
+CASE role
+    WHEN 'owner'::text THEN (( SELECT app.user_role() AS user_role) = 'owner'::text)
+    ELSE true
+END));
+
+CREATE POLICY invitations_open ON public.invitations FOR SELECT TO gardenos_auth USING (true);
+
+CREATE POLICY invitations_select ON public.invitations FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY invitations_update ON public.invitations FOR UPDATE TO authenticated USING (false);
+
 ALTER TABLE public.lead_scores ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY lead_scores_delete ON public.lead_scores FOR DELETE TO authenticated, gardenos_agent USING (false);
@@ -2372,6 +2490,8 @@ ALTER TABLE public.members ENABLE ROW LEVEL SECURITY;
 CREATE POLICY members_delete ON public.members FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
 
 CREATE POLICY members_insert ON public.members FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY members_named ON public.members FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY members_select ON public.members FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
@@ -2534,6 +2654,24 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.team_members TO authenticated;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.field_masks TO authenticated;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.users TO gardenos_auth;
+GRANT REFERENCES ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT(id) ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT(email) ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT(last_sign_in_at) ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT(raw_user_meta_data) ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT,INSERT ON TABLE public.members TO gardenos_auth;
+GRANT SELECT,DELETE ON TABLE public.members TO authenticated;
+GRANT SELECT ON TABLE public.members TO gardenos_agent;
+GRANT SELECT ON TABLE public.members TO supabase_auth_admin;
+
+GRANT UPDATE(role) ON TABLE public.members TO authenticated;
+
 REVOKE ALL ON FUNCTION app.protect(entity text, owner text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC;
@@ -2557,9 +2695,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.identities TO gardenos_auth;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.refresh_tokens TO gardenos_auth;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.sessions TO gardenos_auth;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.users TO gardenos_auth;
-GRANT REFERENCES ON TABLE auth.users TO gardenos_owner;
 
 GRANT SELECT,INSERT ON TABLE public.activities TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.activities TO gardenos_agent;
@@ -2657,6 +2792,31 @@ GRANT SELECT(created_at) ON TABLE public.idempotency_keys TO gardenos_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.imports TO authenticated;
 
+GRANT DELETE ON TABLE public.invitations TO authenticated;
+GRANT SELECT ON TABLE public.invitations TO gardenos_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(agency_id),INSERT(agency_id) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(email),INSERT(email) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(role),INSERT(role) ON TABLE public.invitations TO authenticated;
+
+GRANT INSERT(digest) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(invited_by),INSERT(invited_by) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(accepted_at) ON TABLE public.invitations TO authenticated;
+GRANT UPDATE(accepted_at) ON TABLE public.invitations TO gardenos_auth;
+
+GRANT SELECT(accepted_by) ON TABLE public.invitations TO authenticated;
+GRANT UPDATE(accepted_by) ON TABLE public.invitations TO gardenos_auth;
+
+GRANT SELECT(created_at) ON TABLE public.invitations TO authenticated;
+
 GRANT SELECT ON TABLE public.lead_scores TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.lead_scores TO gardenos_agent;
 
@@ -2689,11 +2849,6 @@ GRANT SELECT ON TABLE public.llm_calls TO gardenos_worker;
 GRANT SELECT ON TABLE public.llm_spend TO authenticated;
 GRANT SELECT ON TABLE public.llm_spend TO gardenos_worker;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.llm_spend TO gardenos_agent;
-
-GRANT SELECT,INSERT ON TABLE public.members TO gardenos_auth;
-GRANT SELECT ON TABLE public.members TO authenticated;
-GRANT SELECT ON TABLE public.members TO gardenos_agent;
-GRANT SELECT ON TABLE public.members TO supabase_auth_admin;
 
 GRANT SELECT,INSERT ON TABLE public.operator_actions TO gardenos_worker;
 

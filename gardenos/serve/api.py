@@ -11,7 +11,11 @@ from gardenos.ai.operations import router as operations
 from gardenos.ai.routes import router as work
 from gardenos.auth.routes import router as sign_in
 from gardenos.core.config import Settings
+from gardenos.crm.agencies.members.joining import router as joining
+from gardenos.crm.agencies.members.routes import router as members
+from gardenos.crm.agencies.permissions.routes import router as permissions
 from gardenos.crm.agencies.routes import router as agencies
+from gardenos.crm.agencies.teams.routes import router as teams
 from gardenos.crm.audit.routes import router as audit
 from gardenos.crm.leads.routes import router as leads
 from gardenos.crm.transfer.routes import PATH as IMPORTS
@@ -30,7 +34,20 @@ Errors are `application/problem+json`. A record carries an `ETag`; changing it n
 A `POST` with an `Idempotency-Key` can be repeated safely. A query parameter a route does not have
 is an error. Lists are paged by `cursor`.
 """
-_ROUTERS = (health, sign_in, agencies, audit, leads, imports, work, operations)
+_ROUTERS = (
+    health,
+    sign_in,
+    agencies,
+    members,
+    joining,
+    teams,
+    permissions,
+    audit,
+    leads,
+    imports,
+    work,
+    operations,
+)
 
 
 def create_api(services: Services | None = None) -> FastAPI:

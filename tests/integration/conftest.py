@@ -16,7 +16,11 @@ from gardenos.core.claims import Claims, UserRole
 from gardenos.core.config import Settings
 from gardenos.core.errors import InvalidToken
 from gardenos.core.page import CursorSigner
+from gardenos.crm.agencies.members.joining import router as joining_router
+from gardenos.crm.agencies.members.routes import router as members_router
+from gardenos.crm.agencies.permissions.routes import router as permissions_router
 from gardenos.crm.agencies.routes import router as agencies_router
+from gardenos.crm.agencies.teams.routes import router as teams_router
 from gardenos.crm.audit.routes import router as audit_router
 from gardenos.crm.leads.routes import router as leads_router
 from gardenos.crm.transfer.routes import PATH as IMPORTS
@@ -74,7 +78,16 @@ def crm_app(db: Database, tokens: KnownTokens) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY, larger={IMPORTS: MAX_IMPORT})
     app.add_middleware(Requests)
-    for router in (agencies_router, audit_router, leads_router, imports_router):
+    for router in (
+        agencies_router,
+        members_router,
+        joining_router,
+        teams_router,
+        permissions_router,
+        audit_router,
+        leads_router,
+        imports_router,
+    ):
         app.include_router(router)
     secret = SecretStr("0" * 32)
     app.state.services = Services(

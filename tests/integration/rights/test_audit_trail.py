@@ -94,7 +94,9 @@ SELECT format('%s.%s', t.tgrelid::regclass, a.attname)
  WHERE t.tgfoid = 'app.record_changes'::regproc
    AND encode(t.tgargs, 'escape') !~ format('[{,]%s[,}]', a.attname)"""
     assert await admin.fetch(told) == []
-    await admin.execute("ALTER TABLE leads ADD city_key text GENERATED ALWAYS AS (lower(city)) STORED")
+    await admin.execute(
+        "ALTER TABLE leads ADD city_key text GENERATED ALWAYS AS (lower(city)) STORED"
+    )
     assert {row[0] for row in await admin.fetch(told)} == {"leads.city_key"}
     await admin.execute("SELECT app.record('leads')")
     assert await admin.fetch(told) == []
@@ -107,12 +109,14 @@ async def test_a_life_of_a_lead_is_told_field_by_field(
         async with db.session(owner) as session:
             lead_id = await add_lead(session, size=3, colour="green")
     async with db.session(owner) as session:
-        change = """UPDATE leads SET email = 'a@example.com', custom = '{"size": 4}' WHERE id = $1"""
+        change = (
+            """UPDATE leads SET email = 'a@example.com', custom = '{"size": 4}' WHERE id = $1"""
+        )
         await session.execute(change, lead_id)
         await session.execute("UPDATE leads SET last_name = last_name WHERE id = $1", lead_id)
-    for moment in ("now()", "NULL"):
+    for change in ("UPDATE leads SET deleted_at = now()", "UPDATE leads SET deleted_at = NULL"):
         async with db.session(owner) as session:
-            await session.execute(f"UPDATE leads SET deleted_at = {moment} WHERE id = $1", lead_id)
+            await session.execute(change)
     await admin.execute("UPDATE leads SET deleted_at = now()")
     async with db.system(Role.WORKER) as session:
         await session.execute("DELETE FROM leads WHERE id = $1", lead_id)
@@ -199,10 +203,14 @@ async def test_rows_without_an_id_go_by_their_key(
 async def test_every_row_of_a_statement_is_recorded_once_and_announced_once(
     server: Any, database_name: str, admin: AdminConnection, db: Database, owner: Claims
 ) -> None:
-    heard: list[str] = []
+    heard: list[object] = []
+
+    def hear(_conn: object, _pid: int, _channel: str, payload: object) -> None:
+        heard.append(payload)
+
     listener = await asyncpg.connect(server.app(database_name))
     try:
-        await listener.add_listener("gardenos_changes", lambda *told: heard.append(told[-1]))
+        await listener.add_listener("gardenos_changes", hear)
         async with db.session(owner) as session:
             await session.execute(
                 "INSERT INTO leads (agency_id, external_id)"
@@ -214,7 +222,9 @@ async def test_every_row_of_a_statement_is_recorded_once_and_announced_once(
     finally:
         await listener.close()
     changed = await admin.fetchval("SELECT count(*) FROM leads WHERE first_name = 'Ada'")
-    counts = "SELECT verb, count(DISTINCT record_id), count(*) FROM {} WHERE entity = 'leads' GROUP BY 1"
+    counts = (
+        "SELECT verb, count(DISTINCT record_id), count(*) FROM {} WHERE entity = 'leads' GROUP BY 1"
+    )
     for table in ("audit_log", "outbox"):
         found = [tuple(row) for row in await admin.fetch(counts.format(table) + " ORDER BY 1")]
         assert found == [("create", 1000, 1000), ("update", changed, changed)]
@@ -241,13 +251,11 @@ async def test_only_owners_and_admins_read_the_log(
 @pytest.mark.parametrize(
     "attempt",
     [
-        "INSERT INTO audit_log (agency_id, actor_kind, entity, record_id, verb)"
-        " SELECT app.agency_id(), 'member', 'leads', 'x', 'create'",
+        "INSERT INTO audit_log (agency_id) SELECT app.agency_id()",
         "UPDATE audit_log SET changes = '{}'",
         "DELETE FROM audit_log",
         "TRUNCATE audit_log",
-        "INSERT INTO outbox (agency_id, entity, record_id, verb)"
-        " SELECT app.agency_id(), 'leads', 'x', 'create'",
+        "INSERT INTO outbox (agency_id) SELECT app.agency_id()",
         "DELETE FROM outbox",
         "SELECT FROM outbox",
         "ALTER TABLE leads DISABLE TRIGGER ALL",
