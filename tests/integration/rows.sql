@@ -18,3 +18,5 @@ INSERT INTO permissions (agency_id, role, entity, verb, scope)
 SELECT app.agency_id(), 'agent', 'deals', 'delete', 'none';
 INSERT INTO field_masks (agency_id, role, entity, field, access)
 SELECT app.agency_id(), 'agent', 'deals', 'amount', 'hidden';
+INSERT INTO invitations (agency_id, email, role, digest, expires_at)
+SELECT app.agency_id(), 'bob@example.org', 'agent', sha256('token'), now();
