@@ -267,19 +267,20 @@ UPDATE agent_tasks t
 RETURNING t.id, t.state, t.awaited
 
 -- name: finish_batch
+-- Results as text: whoever measured them has encoded them already.
 WITH finished AS MATERIALIZED (
   SELECT f.id, f.result
-    FROM jsonb_to_recordset($1::jsonb) AS f(id uuid, fence bigint, result jsonb)
+    FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS f(id, fence, result)
     JOIN agent_tasks t ON t.id = f.id AND t.fence = f.fence AND t.state = 'running'
    ORDER BY t.id
      FOR NO KEY UPDATE OF t
 )
 UPDATE agent_tasks t
-   SET state = 'succeeded', result = f.result, finished_at = now(), lease_until = NULL,
+   SET state = 'succeeded', result = f.result::jsonb, finished_at = now(), lease_until = NULL,
        leased_by = NULL
   FROM finished f
  WHERE t.id = f.id
-RETURNING t.id, t.state, t.awaited
+RETURNING t.id, t.awaited
 
 -- name: hint_finished
 SELECT pg_notify('gardenos_task_finished', $1)
