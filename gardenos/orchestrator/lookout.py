@@ -22,6 +22,8 @@ from gardenos.orchestrator.task import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 LOOK_SHARE = 10
 """Hints make it look at the queue again after so many times what the last look took."""
+_HEARD_AT_ONCE = 5000
+"""Lanes that are remembered until they take effect; beyond, hints ask for a look."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LaneKey: TypeAlias = tuple[str, int, AgencyId]
 
@@ -66,7 +68,7 @@ class Lookout:
 
         What comes one by one is leased together so. Whatever else wakes the loop gives it effect, too.
         """
-        if hint.lane is None:
+        if hint.lane is None or len(self._heard) >= _HEARD_AT_ONCE:
             self._asked.add(hint.agent_type)
             return 0.0
         key = (hint.agent_type, hint.lane.priority, hint.lane.agency_id)
@@ -106,10 +108,15 @@ class Lookout:
     async def _look(self, began: float, *, everything: bool) -> None:
         asked, self._asked = self._asked, set()
         only = None if everything or "" in asked else asked
+        heard = self._heard
+        if only is None:
+            # Whatever was heard of until now it sees, if it is still there.
+            self._heard = {}
         try:
             seen = await self._queue.lanes(only)
         except BaseException:
             self._asked |= asked
+            self._heard = self._heard | heard
             raise
         self._looked = time.monotonic()
         self._look_took_s = self._looked - began

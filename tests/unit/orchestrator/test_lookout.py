@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from gardenos.core.errors import DatabaseUnavailable
 from gardenos.core.ids import AgencyId
 from gardenos.orchestrator import store
 from gardenos.orchestrator.lanes import Outlook, Seen
@@ -107,8 +110,36 @@ async def test_a_hint_from_far_ahead_is_not_believed_and_asks_for_a_look(
     assert lookout.look_in_s(0, ["echo"]) < inf, "it asks for a look instead"
 
 
+async def test_what_was_heard_before_a_whole_look_is_what_it_saw(queue: WatchedQueue) -> None:
+    outlook = Outlook()
+    lookout = Lookout(queue, outlook, poll_s=0, hint_gap_s=0)
+    gone = Lane(1, AGENCY, queue.clock.now())
+    lookout.hear(Hint("echo", gone))
+    queue.away = True
+    with pytest.raises(DatabaseUnavailable):
+        await lookout.update("test", ["echo"])
+    queue.away = False
+    enqueue(queue, 5)
+    await lookout.update("test", ["echo"])
+    assert [a.priority for a in outlook.plan("echo", 9, time.monotonic())] == [5]
+
+
+async def test_what_is_heard_during_a_look_outlasts_it() -> None:
+    class Hearing(WatchedQueue):
+        async def lanes(self, agent_types: Collection[str] | None = None) -> Seen:
+            seen = await super().lanes(agent_types)
+            lookout.hear(Hint("echo", Lane(1, AGENCY, self.clock.now())))
+            return seen
+
+    outlook = Outlook()
+    lookout = Lookout(Hearing(TurnedClock()), outlook, poll_s=0, hint_gap_s=0)
+    await lookout.update("test", ["echo"])
+    assert [a.priority for a in outlook.plan("echo", 9, time.monotonic())] == [1]
+
+
 async def test_hints_that_come_one_by_one_are_leased_together(queue: WatchedQueue) -> None:
     lookout = Lookout(queue, Outlook(), poll_s=3600, hint_gap_s=60)
+    await lookout.update("test", ["echo"])
     hint = Hint("echo", Lane(1, AGENCY, queue.clock.now()))
     assert lookout.hear(hint) <= 0
     await lookout.update("test", ["echo"])
