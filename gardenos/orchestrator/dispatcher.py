@@ -47,7 +47,7 @@ class Tempo:
     prune_every_s: float = 300.0
     keep: timedelta = timedelta(days=30)
     """How long tasks are kept that succeeded or were cancelled; dead ones stay."""
-    batch: int = 100
+    batch: int = 50
     """The most tasks in a call to an agent."""
     leased_at_once: int = 200
     age_s: float = schedule.AGE_S
