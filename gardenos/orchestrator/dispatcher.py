@@ -40,8 +40,11 @@ class Tempo:
     poll_s: float = 1.0
     hint_gap_s: float = 0.02
     """Between two looks at the queue that hints ask for, or two leases that they make possible."""
-    linger_s: float = 0.02
-    """Where little room is free, a lease waits so long for more, unless what waits is urgent."""
+    linger_s: float = 0.0
+    """Where little room is free, a lease waits so long for more, unless what waits is urgent.
+
+    Not at all: with 20 ms no drain was faster.
+    """
     rescue_every_s: float = 2.0
     recur_every_s: float = 1.0
     prune_every_s: float = 300.0
