@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from benchmarks._failover_faults import every
 from benchmarks._failover_run import Result
 from benchmarks._failover_stage import Stage
@@ -11,6 +13,7 @@ from gardenos.lab import watch
 from gardenos.lab.bring_up import environment
 from tests.support.lab import BUSY_S
 
+pytestmark = pytest.mark.lab
 Run = Callable[[str], Result]
 
 
