@@ -185,7 +185,10 @@ class PlainCluster:
     @staticmethod
     def agents(client: httpx.Client) -> Mapping[str, Any]:
         """The pools by agent type, as `/ai/status` tells of them; none while it does not answer."""
-        answer = client.get("/ai/status")
+        try:
+            answer = client.get("/ai/status")
+        except httpx.TransportError:
+            return {}
         return answer.json()["agents"] if answer.is_success else {}
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
