@@ -113,7 +113,7 @@ class PlainCluster:
     def bring_up(self, config: dict[str, Any]) -> None:
         """As `deploy`, until all of it is at work."""
         self.deploy(config)
-        until(lambda: self._application().get("status"), lambda s: s == "RUNNING", within_s=120)
+        until(lambda: self._application().get("status"), lambda s: s == "RUNNING", within_s=240)
         until(self.is_ready, bool, within_s=120)
 
     def _run(self, *command: str | Path) -> None:
