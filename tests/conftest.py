@@ -31,10 +31,8 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(_FEWEST, min(os.cpu_count() or 1, _MOST))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever brings up a cluster runs in one process, one after another."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
     for item in items:
         if item.get_closest_marker("ray") or item.get_closest_marker("lab"):
             item.add_marker(pytest.mark.xdist_group("clusters"))

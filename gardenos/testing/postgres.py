@@ -68,14 +68,24 @@ class PostgresServer:
             await admin.close()
 
 
+def memory() -> Path | None:
+    """Where a server's data lie in memory, if there is plenty of it."""
+    plenty = (
+        os.access(_IN_MEMORY, os.W_OK)
+        and shutil.disk_usage(_IN_MEMORY).free > _MEMORY_FOR_A_SERVER
+        and psutil.virtual_memory().available > 2 * _MEMORY_FOR_A_SERVER
+    )
+    return _IN_MEMORY if plenty else None
+
+
 @contextmanager
 def running_server() -> Generator[PostgresServer]:
     """An embedded server in a temporary folder, without the durability a test does not need.
 
     Where there is plenty of memory, its data are kept in it: a clone then costs a tenth.
     """
-    in_memory = _memory_is_plenty()
-    folder = Path(tempfile.mkdtemp(prefix="gos-", dir=_IN_MEMORY if in_memory else None))
+    in_memory = memory()
+    folder = Path(tempfile.mkdtemp(prefix="gos-", dir=in_memory))
     folder.chmod(0o711)
     server = PostgresServer(
         EmbeddedPostgres(folder / "pg"),
@@ -91,14 +101,6 @@ def running_server() -> Generator[PostgresServer]:
     finally:
         server.postgres.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _memory_is_plenty() -> bool:
-    return (
-        os.access(_IN_MEMORY, os.W_OK)
-        and shutil.disk_usage(_IN_MEMORY).free > _MEMORY_FOR_A_SERVER
-        and psutil.virtual_memory().available > 2 * _MEMORY_FOR_A_SERVER
-    )
 
 
 async def _make_template(server: PostgresServer) -> None:

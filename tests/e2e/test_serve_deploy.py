@@ -38,8 +38,8 @@ def test_serve_deploy_brings_it_up_and_updates_it_under_load(cluster: PlainClust
             agents["lead_analysis"]["min_replicas"] = 2
             cluster.deploy(config)
             until(
-                lambda: client.get("/ai/status").json()["agents"]["lead_analysis"],
-                lambda pool: pool["min_replicas"] == 2 and pool["replicas"] == 2,
+                lambda: cluster.agents(client).get("lead_analysis", {}),
+                lambda pool: pool.get("min_replicas") == pool.get("replicas") == 2,
                 within_s=120,
             )
         assert visitor.answered > 50

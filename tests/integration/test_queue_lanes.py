@@ -57,6 +57,7 @@ async def fill(admin: AdminConnection, agencies: list[AgencyId], first: int, las
         " FROM pg_index WHERE indrelid = 'agent_tasks'::regclass AND NOT indisprimary"
     )
     await admin.execute("SET session_replication_role = replica")
+    await admin.execute("SET maintenance_work_mem = '512MB'")  # else indexes are sorted on disk
     for index in indexes:
         await admin.execute(f"DROP INDEX {index['name']}")
     await admin.execute(

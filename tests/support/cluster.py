@@ -113,7 +113,7 @@ class PlainCluster:
     def bring_up(self, config: dict[str, Any]) -> None:
         """As `deploy`, until all of it is at work."""
         self.deploy(config)
-        until(lambda: self._application().get("status"), lambda s: s == "RUNNING", within_s=120)
+        until(lambda: self._application().get("status"), lambda s: s == "RUNNING", within_s=240)
         until(self.is_ready, bool, within_s=120)
 
     def _run(self, *command: str | Path) -> None:
@@ -185,7 +185,10 @@ class PlainCluster:
     @staticmethod
     def agents(client: httpx.Client) -> Mapping[str, Any]:
         """The pools by agent type, as `/ai/status` tells of them; none while it does not answer."""
-        answer = client.get("/ai/status")
+        try:
+            answer = client.get("/ai/status")
+        except httpx.TransportError:
+            return {}
         return answer.json()["agents"] if answer.is_success else {}
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:

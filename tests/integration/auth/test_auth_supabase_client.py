@@ -23,8 +23,9 @@ PASSWORD = "nanoseconds are short"
 
 @pytest.fixture
 async def client(url: str) -> AsyncGenerator[AsyncGoTrueClient]:
-    made = AsyncGoTrueClient(url=url, auto_refresh_token=False)
-    async with made:
+    # Its own, but for the time it gives a password to be hashed while other tests compute.
+    http = httpx.AsyncClient(follow_redirects=True, http2=True, timeout=60)
+    async with AsyncGoTrueClient(url=url, auto_refresh_token=False, http_client=http) as made:
         yield made
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from gardenos.backup import server as servers
 from gardenos.backup.store import Place, Store
-from gardenos.testing.postgres import TEMPLATE, PostgresServer, running_server
+from gardenos.testing.postgres import TEMPLATE, PostgresServer, memory, running_server
 
 if TYPE_CHECKING:
     from gardenos.backup.restore import Restored
@@ -83,7 +83,7 @@ async def conn(origin: Origin) -> AsyncGenerator[AdminConnection]:
 @contextmanager
 def enterable_folder() -> Generator[Path]:
     """A folder that PostgreSQL's own user may enter, which pytest's own is not."""
-    made = Path(tempfile.mkdtemp(prefix="gos-"))
+    made = Path(tempfile.mkdtemp(prefix="gos-", dir=memory()))
     made.chmod(0o711)
     try:
         yield made

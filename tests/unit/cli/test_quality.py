@@ -91,7 +91,7 @@ def test_what_brings_up_a_cluster_keeps_to_one_process(
         request.node.parent, name="test", callobj=lambda: None
     )
     item.add_marker(mark)
-    pytest_collection_modifyitems(request.config, [item])
+    pytest_collection_modifyitems([item])
     found = [marker.args for marker in item.iter_markers("xdist_group")]
     assert found == [("clusters",)] * groups
 
