@@ -9,7 +9,9 @@ import pytest
 
 import gardenos
 from gardenos.crm.agencies.models import Agency
+from gardenos.crm.deals.models import BoardStage, DealStage
 from gardenos.crm.leads.models import FollowUp, LeadScore
+from gardenos.crm.pipelines.models import Stage
 from gardenos.crm.transfer.models import ImportCounts
 from gardenos.db import sql
 from gardenos.orchestrator.store import TaskView
@@ -26,10 +28,12 @@ PACKAGES = [
 ]
 FEEDS: dict[str, dict[str, type[BaseModel]]] = {
     "gardenos.crm.agencies": {"get_agency": Agency, "rename_agency": Agency},
+    "gardenos.crm.deals": {"list_deal_stages": DealStage, "read_board": BoardStage},
     "gardenos.crm.leads": {
         "list_scores": LeadScore,
         "list_follow_ups": FollowUp,
     },
+    "gardenos.crm.pipelines": {"list_stages": Stage},
     "gardenos.crm.transfer": {"finish_import": ImportCounts, "get_import": ImportCounts},
     "gardenos.orchestrator": dict.fromkeys(("enqueue_batch", "find_by_keys"), TaskView),
     "gardenos.orchestrator.control": dict.fromkeys(("get_task", "list_tasks"), TaskView),

@@ -53,13 +53,27 @@ async def make(api: httpx.AsyncClient, noun: str, **fields: Any) -> dict[str, An
     return made
 
 
-def varied(  # noqa: PLR0911 one for each noun
-    noun: str, n: int
-) -> dict[str, Any]:
+def varied(noun: str, n: int) -> dict[str, Any]:
     """Fields of a record whose values repeat, lack here and there, and differ in capitals."""
     word = _WORDS[n % 5]
     text = None if n % 4 == 0 else word.title() if n % 3 == 0 else word
+    if noun == "pipelines":
+        return {}
+    if noun == "activities":
+        return {
+            "kind": ("call", "note")[n % 2],
+            "subject": text,
+            "details": {"n": n},
+            "duration_s": None if n % 4 == 0 else n % 5 * 60,
+            "direction": ("in", "out", None)[n % 3],
+            "occurred_at": f"2026-11-{n % 5 + 10}T09:00:00Z",
+        }
     custom = {"colour": word, "size": n % 4} if n % 3 else {"colour": n}
+    known = _work(noun, n, word) if noun in ("deals", "tasks") else _people(noun, n, word, text)
+    return known | {"custom": custom}
+
+
+def _people(noun: str, n: int, word: str, text: str | None) -> dict[str, Any]:
     match noun:
         case "leads":
             return {
@@ -68,7 +82,6 @@ def varied(  # noqa: PLR0911 one for each noun
                 "company": text,
                 "source": word,
                 "status": ("new", "lost")[n % 2],
-                "custom": custom,
             }
         case "contacts":
             return {
@@ -76,40 +89,29 @@ def varied(  # noqa: PLR0911 one for each noun
                 "first_name": text,
                 "email": text and f"{text}@example.com",
                 "do_not_contact": n % 2 == 0,
-                "custom": custom,
             }
-        case "companies":
+        case _:
             return {
                 "name": f"{text or word} {n % 3}",
                 "domain": text and f"{text}.example",
                 "employees": None if n % 4 == 1 else n % 5 * 10,
-                "custom": custom,
             }
-        case "pipelines":
-            return {}
+
+
+def _work(noun: str, n: int, word: str) -> dict[str, Any]:
+    match noun:
         case "deals":
             money = {"amount": f"{n % 5 * 10}.50", "currency": ("EUR", "USD")[n % 2]}
             return (money if n % 4 else {}) | {
                 "name": f"{word} {n % 3}",
-                "custom": custom,
                 "expected_close": None if n % 3 == 0 else f"2026-12-{n % 5 + 10}",
             }
-        case "tasks":
+        case _:
             return {
                 "title": f"{word} {n % 3}",
                 "priority": ("low", "high")[n % 2],
                 "status": ("open", "done", "cancelled")[n % 3],
-                "custom": custom,
                 "due_at": None if n % 4 == 0 else f"2026-12-{n % 5 + 10}T09:00:00Z",
-            }
-        case _:
-            return {
-                "kind": ("call", "note")[n % 2],
-                "subject": text,
-                "details": {"n": n},
-                "duration_s": None if n % 4 == 0 else n % 5 * 60,
-                "direction": ("in", "out", None)[n % 3],
-                "occurred_at": f"2026-11-{n % 5 + 10}T09:00:00Z",
             }
 
 
