@@ -14,7 +14,9 @@ from gardenos.crm.agencies.models import Agency
 from gardenos.crm.agencies.permissions.models import Mask, Permission
 from gardenos.crm.agencies.teams.models import Team
 from gardenos.crm.audit.models import Entry
+from gardenos.crm.deals.models import BoardStage, DealStage
 from gardenos.crm.leads.models import FollowUp, LeadScore
+from gardenos.crm.pipelines.models import Stage
 from gardenos.crm.transfer.models import ImportCounts
 from gardenos.db import sql
 from gardenos.orchestrator.store import TaskView
@@ -39,10 +41,12 @@ FEEDS: dict[str, dict[str, type[BaseModel]]] = {
     "gardenos.crm.agencies.teams": dict.fromkeys(("list_teams", "get_team"), Team),
     "gardenos.crm.agencies.permissions": {"list_matrix": Permission, "list_masks": Mask},
     "gardenos.crm.audit": {"list_entries": Entry},
+    "gardenos.crm.deals": {"list_deal_stages": DealStage, "read_board": BoardStage},
     "gardenos.crm.leads": {
         "list_scores": LeadScore,
         "list_follow_ups": FollowUp,
     },
+    "gardenos.crm.pipelines": {"list_stages": Stage},
     "gardenos.crm.transfer": {"finish_import": ImportCounts, "get_import": ImportCounts},
     "gardenos.orchestrator": dict.fromkeys(("enqueue_batch", "find_by_keys"), TaskView),
     "gardenos.orchestrator.control": dict.fromkeys(("get_task", "list_tasks"), TaskView),

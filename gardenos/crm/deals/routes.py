@@ -63,9 +63,10 @@ async def _close(
 
 
 @router.post("/{deal_id}/win", response_model=Deal, responses=_MOVED)
-async def win_deal(  # noqa: PLR0917 FastAPI passes them by name
+async def win_deal(
     deal_id: UUID,
     how: Closing,
+    *,
     request: Request,
     services: ServicesDep,
     claims: ClaimsDep,
@@ -86,9 +87,10 @@ async def win_deal(  # noqa: PLR0917 FastAPI passes them by name
 
 
 @router.post("/{deal_id}/lose", response_model=Deal, responses=_MOVED)
-async def lose_deal(  # noqa: PLR0917 FastAPI passes them by name
+async def lose_deal(
     deal_id: UUID,
     how: Closing,
+    *,
     request: Request,
     services: ServicesDep,
     claims: ClaimsDep,
@@ -109,9 +111,10 @@ async def lose_deal(  # noqa: PLR0917 FastAPI passes them by name
 
 
 @router.post("/{deal_id}/reopen", response_model=Deal, responses=_MOVED)
-async def reopen_deal(  # noqa: PLR0917 FastAPI passes them by name
+async def reopen_deal(
     deal_id: UUID,
     where: Reopening,
+    *,
     request: Request,
     services: ServicesDep,
     claims: ClaimsDep,

@@ -137,7 +137,7 @@ def _listed(name: str, kind: Kind, *, small: bool) -> ColumnElement[Any]:
     values = bindparam(name, type_=ARRAY(SQL_TYPES[kind]))
     if not small:
         return values
-    one = func.unnest(values).table_valued("value")
+    one = func.unnest(values).table_valued("value").render_derived()
     return func.array(select(func.lower(one.c.value)).scalar_subquery())
 
 

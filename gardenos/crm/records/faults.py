@@ -33,7 +33,8 @@ def told(entity: Entity, verb: str, values: Values) -> Generator[None]:
     try:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
-        message = str(error)
+        # Without its details, which `str` adds.
+        message = str(error.args[0])
         if _OWN_WORDS.fullmatch(message):
             raise Forbidden(f"{message} Ask an owner or admin of your agency.") from None
         raise forbidden(entity, verb) from error

@@ -60,7 +60,7 @@ def router(entity: Entity) -> APIRouter:
 def record(stored: Stored, status: int = 200) -> Response:
     """The answer that is one record, with its ETag and, where it is new, its address."""
     entity = stored.entity
-    headers = {"ETag": conditional.etag(stored.version)} if entity.versioned else {}
+    headers = {"ETag": conditional.etag(stored.version)}
     if status == _CREATED:
         headers["Location"] = f"/v1/{entity.noun}/{stored.id}"
     # Straight from the row: what PostgreSQL keeps is what the model says, and a test holds it to it.
@@ -162,7 +162,6 @@ def _add_create(made: APIRouter, entity: Entity) -> None:
 
             return await idempotency.once(session, key, seen, effect)
 
-    etag = ETAG if entity.versioned else {}
     made.add_api_route(
         "",
         _typed(create, new=entity.new),
@@ -174,7 +173,7 @@ def _add_create(made: APIRouter, entity: Entity) -> None:
         responses=problems.responses(
             *problems.COMMON, *problems.BODY, Conflict, IdempotencyKeyReused
         )
-        | {_CREATED: {"headers": {**etag, **LOCATION, **idempotency.RESPONSE_HEADERS}}},
+        | {_CREATED: {"headers": {**ETAG, **LOCATION, **idempotency.RESPONSE_HEADERS}}},
     )
 
 
@@ -193,11 +192,10 @@ def _add_get(made: APIRouter, entity: Entity) -> None:
             if wanted.include:
                 included = await service.related(session, entity, [stored], wanted.include)
         unchanged = None
-        if included is None and entity.versioned:
+        if included is None:
             unchanged = conditional.not_modified(if_none_match, stored.version)
         return unchanged or _shown(stored, wanted.fields, included)
 
-    held = {304: {"description": "You hold the current version."}} if entity.versioned else {}
     made.add_api_route(
         _of_one(entity),
         _typed(get, record_id=path_id(entity)),
@@ -206,8 +204,7 @@ def _add_get(made: APIRouter, entity: Entity) -> None:
         methods=["GET"],
         response_model=entity.record,
         responses=problems.responses(*problems.COMMON, NotFound)
-        | {200: {"headers": ETAG if entity.versioned else {}}}
-        | held,
+        | {200: {"headers": ETAG}, 304: {"description": "You hold the current version."}},
         openapi_extra={"parameters": document.shown_parameters(entity)},
         route_class_override=APIRoute,
     )
@@ -217,7 +214,7 @@ def _shown(stored: Stored, fields: frozenset[str] | None, included: Included | N
     body = dict(stored.shown(fields))
     if included is not None:
         body["included"] = included
-    headers = {"ETag": conditional.etag(stored.version)} if stored.entity.versioned else {}
+    headers = {"ETag": conditional.etag(stored.version)}
     return Response(to_json(body), 200, headers, "application/json")
 
 

@@ -37,7 +37,7 @@ class Stored:
     entity: Entity
     id: UUID
     version: int
-    """0 where the entity's records never change."""
+    """1 where the entity's records never change."""
     values: Values
 
     def shown(self, fields: Collection[str] | None) -> Values:
@@ -72,7 +72,7 @@ def visible(values: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any
 
 def _stored(entity: Entity, row: asyncpg.Record) -> Stored:
     values = {name: row[name] for name in entity.fields if name in row}
-    version = row["version"] if entity.versioned else 0
+    version = row["version"] if entity.versioned else 1
     return Stored(entity, row["id"], version, visible(values, row[HIDDEN] or ()))
 
 
