@@ -15,11 +15,12 @@ from tenacity import retry_if_result as retry_if_answer
 from tenacity.wait import wait_random_exponential
 
 from gardenos.core.errors import GardenOSError
+from gardenos.sdk.auth import PasswordAuth
+from gardenos.sdk.base import Page
 from gardenos.sdk.call import Call, Pause, Plan, Step, after
 from gardenos.sdk.errors import Unreachable
 from gardenos.sdk.events import Event, EventReader, Stream
 from gardenos.sdk.problems import from_response, is_stopgap, retry_after_s, unreachable
-from gardenos.sdk.results import Page
 
 T = TypeVar("T")
 
@@ -73,6 +74,10 @@ class _Reconnecting:
         return wait_s
 
 
+def _auth(call: Call[Any]) -> Any:
+    return None if call.anonymous else httpx.USE_CLIENT_DEFAULT
+
+
 def _last(state: RetryCallState) -> httpx.Response:
     assert state.outcome is not None  # noqa: S101 tenacity calls this after an attempt only
     return state.outcome.result()
@@ -91,9 +96,17 @@ class Limits:
 class Driver:
     """What both drivers share: limits, the clock, and the rules of repeating."""
 
-    def __init__(self, limits: Limits, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: Limits, monotonic: Callable[[], float], auth: httpx.Auth | None
+    ) -> None:
         self._limits = limits
         self._monotonic = monotonic
+        self._auth = auth
+
+    def renew(self) -> None:
+        """Have the next request use another access token, where the client fetches them itself."""
+        if isinstance(self._auth, PasswordAuth):
+            self._auth.renew()
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
@@ -155,7 +168,7 @@ class SyncDriver(Driver):
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(limits, monotonic)
+        super().__init__(limits, monotonic, client.auth)
         self.client = client
         self._sleep = sleep
 
@@ -217,7 +230,8 @@ class SyncDriver(Driver):
         give_up_at = self._give_up_at(step)
 
         def attempt() -> httpx.Response:
-            return self.client.send(self._request(self.client, step, give_up_at))
+            request = self._request(self.client, step, give_up_at)
+            return self.client.send(request, auth=_auth(step))
 
         with unreachable(str(self.client.base_url)):
             return Retrying(sleep=self._sleep, **self._rules(step, give_up_at))(attempt)
@@ -234,7 +248,7 @@ class AsyncDriver(Driver):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(limits, monotonic)
+        super().__init__(limits, monotonic, client.auth)
         self.client = client
         self._sleep = sleep
 
@@ -299,7 +313,8 @@ class AsyncDriver(Driver):
         give_up_at = self._give_up_at(step)
 
         async def attempt() -> httpx.Response:
-            return await self.client.send(self._request(self.client, step, give_up_at))
+            request = self._request(self.client, step, give_up_at)
+            return await self.client.send(request, auth=_auth(step))
 
         with unreachable(str(self.client.base_url)):
             return await AsyncRetrying(sleep=self._sleep, **self._rules(step, give_up_at))(attempt)

@@ -202,7 +202,7 @@ def test_a_schedule_is_changed_as_it_was_read(wire: Wire, garden: GardenOS) -> N
     made = garden.schedules.create(name="Daily", agent_type="lead_analysis", cron="0 7 * * *")
     assert isinstance(made, Schedule)
     assert made.next_runs == (datetime(2026, 12, 1, 7, tzinfo=UTC),)
-    assert garden.schedules.update(made, enabled=False).next_runs == ()
+    assert garden.schedules.change(made, enabled=False).next_runs == ()
     assert [each.name for each in garden.schedules.list()] == ["Daily"]
     garden.schedules.delete(made)
     assert body(wire.asked[0]) == {

@@ -1,0 +1,229 @@
+"""The SDK held to the OpenAPI document: every operation, every parameter, every field."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import pytest
+from pydantic import BaseModel
+
+from gardenos.serve.api import create_api
+from tests.support.sdk_surface import Method, methods
+
+DOCUMENT = create_api().openapi()
+METHODS = methods()
+NOT_FOR_PROGRAMS: Mapping[str, str] = {
+    "get_token": "every client signs in and refreshes by itself",
+    "get_sign_in_health": "for what watches over the installation",
+    "get_sign_in_settings": "for Supabase's sign-in forms",
+    "get_jwks": "for services that verify tokens",
+    "read_health": "for what watches over the installation",
+    "read_readiness": "for what watches over the installation",
+    "read_metrics": "for Prometheus",
+}
+"""Operations without a method, and why."""
+_CLIENTS_OWN = {"If-None-Match", "Last-Event-ID", "cursor"}
+"""What a client sends, if at all, by itself: a page's cursor, and where a stream broke."""
+
+
+class Operation:
+    """One operation of the document."""
+
+    def __init__(self, verb: str, path: str, says: dict[str, Any]) -> None:
+        self.verb = verb.upper()
+        self.path = path
+        self.says = says
+        self.name: str = says["operationId"]
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(self.path)))
+
+    @property
+    def parameters(self) -> set[str]:
+        """What can be sent besides a body and the names in the path."""
+        return {p["name"] for p in self.says.get("parameters", ()) if p["in"] != "path"}
+
+    @property
+    def body(self) -> list[dict[str, Any]]:
+        """The shapes that its body can have."""
+        content = self.says.get("requestBody", {}).get("content", {})
+        return [form for media in content.values() for form in forms(media["schema"])]
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """The JSON that it answers where all is well."""
+        return [
+            form
+            for status, answer in self.says["responses"].items()
+            if status.startswith("2")
+            for kind, media in answer.get("content", {}).items()
+            if kind in ("application/json", "text/event-stream")
+            for form in forms(_told(media["schema"]))
+        ]
+
+
+def _told(schema: dict[str, Any]) -> dict[str, Any]:
+    """What the data of an event is, for a stream; else the schema itself."""
+    return schema.get("properties", {}).get("data", {}).get("contentSchema", schema)
+
+
+def forms(schema: dict[str, Any], root: dict[str, Any] = DOCUMENT) -> Iterator[dict[str, Any]]:
+    """The schemas behind references and unions."""
+    if "$ref" in schema:
+        found: Any = root
+        for name in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[name]
+        yield from forms(found, root)
+    elif "anyOf" in schema or "oneOf" in schema:
+        for one in schema.get("anyOf", schema.get("oneOf", ())):
+            yield from forms(one, root)
+    else:
+        yield schema
+
+
+OPERATIONS = [
+    Operation(verb, path, says)
+    for path, verbs in cast("dict[str, dict[str, Any]]", DOCUMENT["paths"]).items()
+    for verb, says in verbs.items()
+]
+
+
+def operation_of(method: Method) -> Operation:
+    """The operation that a method asks for; a path that is written out before one with names."""
+    found = [
+        operation
+        for operation in OPERATIONS
+        if operation.verb == method.call.method and operation.pattern.fullmatch(method.call.path)
+    ]
+    assert found, f"{method.name} asks for {method.call.method} {method.call.path}, which is none"
+    return min(found, key=lambda operation: operation.path.count("{"))
+
+
+ASKED = [(method, operation_of(method)) for method in METHODS]
+_pairs = pytest.mark.parametrize(
+    ("method", "operation"), ASKED, ids=[method.name for method in METHODS]
+)
+
+
+def test_every_operation_has_one_method_for_each_form_of_its_answer() -> None:
+    reached = Counter((o.name, m.form, m.answer) for m, o in ASKED)
+    assert [key for key, times in reached.items() if times > 1] == []
+    missing = {o.name for o in OPERATIONS} - {o.name for _, o in ASKED}
+    assert missing == NOT_FOR_PROGRAMS.keys()
+
+
+def test_both_clients_have_every_method() -> None:
+    by_group: dict[str, set[str]] = defaultdict(set)
+    for method in METHODS:
+        group, _, name = method.name.rpartition(".")
+        by_group[group].add(name)
+    assert len(by_group) > 10
+    assert all(by_group.values())
+
+
+@_pairs
+def test_every_parameter_can_be_sent(method: Method, operation: Operation) -> None:
+    sent = set(method.call.params) | set(method.call.headers)
+    unknown = sent - operation.parameters
+    if any("." in name for name in operation.parameters):
+        # A list of records: what is not about the page is a condition, and those are free.
+        unknown = {name for name in unknown if not name.startswith("named")}
+    assert unknown == set()
+    left_out = operation.parameters - sent - _CLIENTS_OWN
+    assert {name for name in left_out if not _is_condition(name, operation)} == set()
+
+
+def _is_condition(name: str, operation: Operation) -> bool:
+    if not operation.name.startswith("list_") or "sort" not in operation.parameters:
+        return False
+    return name not in {"limit", "sort", "fields", "include", "q", "include_deleted"} - (
+        {"q", "include_deleted", "include"} - operation.parameters
+    )
+
+
+@_pairs
+def test_every_field_of_a_body_can_be_set(method: Method, operation: Operation) -> None:
+    known = [frozenset(form.get("properties", {})) for form in operation.body]
+    if not known:
+        assert method.sent == frozenset()
+    else:
+        assert method.sent in known, [sorted(method.sent ^ form) for form in known]
+
+
+@_pairs
+def test_every_field_of_an_answer_is_typed(method: Method, operation: Operation) -> None:
+    if method.answer is None:
+        assert operation.answers == [] or method.form == "Following"
+        return
+    schema = method.answer.model_json_schema(mode="serialization")
+    faults = [list(_differences(form, schema, schema, "")) for form in operation.answers]
+    assert [] in faults, faults
+
+
+def _differences(
+    said: dict[str, Any], ours: dict[str, Any], root: dict[str, Any], at: str
+) -> Iterator[str]:
+    """What the server's schema holds that the SDK's does not."""
+    for one in forms(said):
+        fitting = [form for form in forms(ours, root) if _same_kind(one, form)]
+        if not fitting:
+            yield f"{at or 'answer'}: {_kind(one)} is not among what the SDK reads"
+            continue
+        yield from min(
+            (list(_inside(one, form, root, at)) for form in fitting),
+            key=len,
+        )
+
+
+def _kind(schema: dict[str, Any]) -> tuple[Any, Any]:
+    return schema.get("type"), schema.get("format")
+
+
+def _same_kind(said: dict[str, Any], ours: dict[str, Any]) -> bool:
+    if "type" not in ours and "enum" not in ours and "const" not in ours:
+        return True
+    if said.get("type") == "integer" and ours.get("type") == "number":
+        return True
+    if said.get("type") == "string" and ours.get("format") == "password":
+        return True
+    return said.get("type") == ours.get("type") and ours.get("format") in (None, said.get("format"))
+
+
+def _inside(
+    said: dict[str, Any], ours: dict[str, Any], root: dict[str, Any], at: str
+) -> Iterator[str]:
+    choices = ours.get("enum") or ([ours["const"]] if "const" in ours else None)
+    if choices is not None and (more := set(said.get("enum", ())) - set(choices)):
+        yield f"{at}: {sorted(more)} are not among its values"
+    if "items" in said and "items" in ours:
+        yield from _differences(said["items"], ours["items"], root, f"{at}[]")
+    free = ours.get("additionalProperties")
+    for name, schema in said.get("properties", {}).items():
+        known = ours.get("properties", {}).get(name)
+        if known is None and "properties" not in ours and isinstance(free, (dict, bool)):
+            known = free if isinstance(free, dict) else {}
+        if known is None:
+            yield f"{at}.{name} is missing"
+        else:
+            yield from _differences(schema, known, root, f"{at}.{name}")
+    always = set(said.get("required", ()))
+    for name in sorted(set(ours.get("required", ())) - always):
+        if not said.get("properties", {}).get(name, {}).get("default"):
+            yield f"{at}.{name} need not come"
+
+
+def test_a_field_that_is_missing_would_be_noticed() -> None:
+    class Short(BaseModel):
+        id: int
+
+    said = {"type": "object", "properties": {"id": {"type": "string"}, "name": {}}}
+    schema = Short.model_json_schema(mode="serialization")
+    assert [*_differences(said, schema, schema, "")] == [
+        ".id: ('string', None) is not among what the SDK reads",
+        ".name is missing",
+        ".id need not come",
+    ]
