@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -30,6 +31,7 @@ from pydantic import BaseModel
 from gardenos.sdk import AsyncGardenOS
 from gardenos.sdk.bound import Endpoint, Following, Listing, Namespace
 from gardenos.sdk.call import Call
+from gardenos.sdk.events import Stream
 
 NAMED = UUID(int=7)
 """What stands in a path for any id or name."""
@@ -48,11 +50,15 @@ _KNOWN: Mapping[Any, Any] = {
 
 @dataclass(frozen=True)
 class Method:
-    """A method, and the first request of its plan with every argument given."""
+    """A method, and the first request of its plan with every argument given.
+
+    `described` is the same request where a thing is described rather than named by its id.
+    """
 
     name: str
     form: str
     call: Call[Any]
+    described: Call[Any]
 
     @property
     def answer(self) -> type[BaseModel] | None:
@@ -62,13 +68,18 @@ class Method:
     @property
     def sent(self) -> frozenset[str]:
         """The members of its JSON body, or of its form."""
-        body = self.call.json if self.call.json is not None else self.call.data or {}
-        return frozenset(body) | frozenset(self.call.files or {})
+        bodies = (
+            body
+            for call in (self.call, self.described)
+            for body in (call.json, call.data, call.files)
+            if body is not None
+        )
+        return frozenset().union(*bodies)
 
 
 def namespaces() -> Iterator[tuple[str, Namespace[Any]]]:
     """The client and its groups of methods, by name."""
-    client = AsyncGardenOS("http://garden.test", token="t")  # noqa: S106 nobody's
+    client = AsyncGardenOS("http://garden.test", token="t")
     yield "", client
     for name, group in vars(client).items():
         if isinstance(group, Namespace):
@@ -87,37 +98,51 @@ def methods() -> list[Method]:
 
 def _asked(name: str, instance: Namespace[Any], declared: Any) -> Method:
     [plan] = (value for value in vars(declared).values() if inspect.isfunction(value))
-    step = plan(instance, **_arguments(plan, instance))
-    form = type(declared).__name__
-    if inspect.isgenerator(step):
-        form = "Steps"
-        # The first step of some opens a file: it is closed with the plan.
-        plan_of_steps = step
-        step = next(plan_of_steps)
-        plan_of_steps.close()
-    elif isinstance(declared, Following):
-        step = step.call
-    assert isinstance(step, Call), f"{name} begins with {step}"
-    return Method(name, form, cast("Call[Any]", step))
+    form = "Steps" if inspect.isgeneratorfunction(plan) else type(declared).__name__
+    named, described = (
+        _first(plan(instance, **_arguments(plan, wanted))) for wanted in (UUID, Mapping)
+    )
+    return Method(name, form, named, described)
 
 
-def _arguments(plan: Any, instance: Namespace[Any]) -> dict[str, Any]:
-    hints = get_type_hints(plan, include_extras=True)
+def _first(planned: Any) -> Call[Any]:
+    if isinstance(planned, Stream):
+        return planned.call
+    if isinstance(planned, Call):
+        return cast("Call[Any]", planned)
+    # The first step of some opens a file: it is closed with the plan.
+    with closing(planned):
+        step = next(planned)
+    assert isinstance(step, Call), step
+    return cast("Call[Any]", step)
+
+
+def _arguments(plan: Any, wanted: Any) -> dict[str, Any]:
+    hints = _hints(plan)
     given: dict[str, Any] = {}
     for name, parameter in list(inspect.signature(plan).parameters.items())[1:]:
         if parameter.kind is parameter.VAR_KEYWORD:
             [fields] = get_args(hints[name])
             assert get_origin(hints[name]) is Unpack
-            given |= sample(fields)
+            given |= sample(fields, wanted)
         elif name == "path":
             given[name] = Path(__file__)
         else:
-            given[name] = sample(hints[name])
+            given[name] = sample(hints[name], wanted)
     return given
 
 
-def sample(kind: Any) -> Any:
-    """A value of a type, never None where there is another one."""
+def _hints(plan: Any) -> dict[str, Any]:
+    # What it returns names types that only a type checker imports.
+    takes = {name: hint for name, hint in plan.__annotations__.items() if name != "return"}
+    annotated = types.SimpleNamespace(__annotations__=takes)
+    return get_type_hints(annotated, plan.__globals__, include_extras=True)
+
+
+def sample(  # noqa: PLR0911 one for each shape of a type
+    kind: Any, wanted: Any = UUID
+) -> Any:
+    """A value of a type, never None where there is another one; of a union the wanted kind."""
     origin, of = get_origin(kind), get_args(kind)
     if kind in _KNOWN:
         return _KNOWN[kind]
@@ -131,7 +156,7 @@ def sample(kind: Any) -> Any:
     if origin is Required:
         return sample(of[0])
     if origin in (Union, types.UnionType):
-        return _of_union(of)
+        return _of_union(of, wanted)
     if origin in (list, Sequence, tuple):
         return [sample(of[0])]
     if origin in (dict, Mapping):
@@ -142,9 +167,10 @@ def sample(kind: Any) -> Any:
     raise AssertionError(f"no sample of {kind!r}")
 
 
-def _of_union(of: tuple[Any, ...]) -> Any:
-    # An id rather than the record it names: the plan must take both, and the path is then known.
-    for wanted in (UUID, *of):
-        if wanted in of and not isinstance(wanted, TypeVar) and wanted is not type(None):
-            return sample(wanted)
-    raise AssertionError(f"no sample of {of!r}")
+def _of_union(of: tuple[Any, ...], wanted: Any) -> Any:
+    possible = [one for one in of if one is not type(None) and not isinstance(one, TypeVar)]
+    for kind in (wanted, UUID):
+        for one in possible:
+            if kind in (one, get_origin(one)):
+                return sample(one)
+    return sample(possible[0])
