@@ -18,6 +18,7 @@ from gardenos.crm.agencies.routes import router as agencies
 from gardenos.crm.agencies.teams.routes import router as teams
 from gardenos.crm.audit.routes import router as audit
 from gardenos.crm.leads.routes import router as leads
+from gardenos.crm.privacy.routes import router as privacy
 from gardenos.crm.transfer.routes import PATH as IMPORTS
 from gardenos.crm.transfer.routes import router as imports
 from gardenos.serve.health import router as health
@@ -45,6 +46,7 @@ _ROUTERS = (
     audit,
     leads,
     imports,
+    privacy,
     work,
     operations,
 )
