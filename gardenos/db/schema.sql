@@ -366,7 +366,7 @@ CREATE FUNCTION app.guard_changes() RETURNS trigger
     AS $$
 DECLARE
   entity CONSTANT text := TG_ARGV[0];
-  owner CONSTANT text := TG_ARGV[1];
+  owner CONSTANT text := nullif(TG_ARGV[1], '');
   unwatched CONSTANT text[] := ARRAY['version', 'updated_at', 'deleted_at'];
   deletes text;
   updates text;
@@ -381,15 +381,15 @@ BEGIN
   IF deletes <> 'agency' AND EXISTS (
        SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE o.deleted_at IS DISTINCT FROM n.deleted_at
-          AND NOT coalesce(
-            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(deletes)), false)) THEN
+          AND NOT coalesce(owner IS NOT NULL
+            AND coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(deletes)), false)) THEN
     RAISE insufficient_privilege USING MESSAGE = format('Your role does not delete or restore these %s.', entity);
   END IF;
   IF updates <> 'agency' AND EXISTS (
        SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE to_jsonb(o) - unwatched <> to_jsonb(n) - unwatched
-          AND NOT coalesce(
-            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(updates)), false)) THEN
+          AND NOT coalesce(owner IS NOT NULL
+            AND coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(updates)), false)) THEN
     RAISE insufficient_privilege USING MESSAGE = format('Your role does not change these %s.', entity);
   END IF;
   masked := app.masked_fields(entity);
@@ -625,7 +625,7 @@ BEGIN
     entity || '_touch', entity);
   EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON public.%I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes(%L, %L)',
-    entity || '_guard_changes', entity, entity, coalesce(owner, 'created_by'));
+    entity || '_guard_changes', entity, entity, coalesce(owner, ''));
   EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON public.%I REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts(%L)', entity || '_guard_inserts', entity, entity);
 END
@@ -2062,7 +2062,7 @@ CREATE TRIGGER permissions_record_inserts AFTER INSERT ON public.permissions REF
 
 CREATE TRIGGER permissions_record_updates AFTER UPDATE ON public.permissions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER pipelines_guard_changes AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('pipelines', 'created_by');
+CREATE TRIGGER pipelines_guard_changes AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('pipelines', '');
 
 CREATE TRIGGER pipelines_guard_inserts AFTER INSERT ON public.pipelines REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('pipelines');
 

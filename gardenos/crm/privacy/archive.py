@@ -26,6 +26,11 @@ class _Sink(io.RawIOBase):
         self._held += data
         return len(data)
 
+    @property
+    def held(self) -> int:
+        """How many bytes wait to be taken."""
+        return len(self._held)
+
     def taken(self) -> bytes:
         """What was written since it was last asked."""
         data = bytes(self._held)
@@ -50,8 +55,8 @@ class Archive:
             for record in records:
                 file.write((before + json.dumps(record, ensure_ascii=False)).encode())
                 before = ",\n"
-                if len(piece := self._sink.taken()) >= _PIECE:
-                    yield piece
+                if self._sink.held >= _PIECE:
+                    yield self._sink.taken()
             file.write(b"[]\n" if before == "[\n" else b"\n]\n")
         yield self._sink.taken()
 
