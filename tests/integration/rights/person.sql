@@ -13,7 +13,7 @@ WITH lead AS (
          'Engine Street', 'secret', 'secret', 'secret', 'secret', 'secret', '{"a": "secret"}'
   RETURNING id
 ), pipeline AS (
-  INSERT INTO pipelines (agency_id, name) SELECT app.agency_id(), 'Sales ' || $1 RETURNING id
+  INSERT INTO pipelines (agency_id, name) SELECT app.agency_id(), 'Sales ' || $2::int RETURNING id
 ), stage AS (
   INSERT INTO stages (agency_id, pipeline_id, name, kind, probability, position)
   SELECT app.agency_id(), id, 'Lost', 'lost', 0, 0 FROM pipeline RETURNING id, pipeline_id
