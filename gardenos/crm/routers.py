@@ -19,6 +19,7 @@ from gardenos.crm.deals.routes import boards
 from gardenos.crm.deals.routes import router as deals
 from gardenos.crm.leads.routes import router as leads
 from gardenos.crm.pipelines.routes import router as pipelines
+from gardenos.crm.privacy.routes import router as privacy
 from gardenos.crm.tasks.routes import router as tasks
 from gardenos.crm.transfer.routes import router as imports
 
@@ -38,4 +39,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     activities,
     imports,
     audit,
+    privacy,
 )

@@ -166,6 +166,12 @@ $$;
 
 ALTER FUNCTION app.default_of(relation oid, field text) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.emptied(verb text, changes jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(emptied.changes) f(f)), '{}'::jsonb);
+
+ALTER FUNCTION app.emptied(verb text, changes jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.end_cancelled_task() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -200,6 +206,149 @@ $$;
 
 ALTER FUNCTION app.enter_stage() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) RETURNS TABLE(entity text, rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  gone CONSTANT text := '[erased]';
+  leads uuid[];
+  contacts uuid[];
+  deals uuid[];
+  activities uuid[];
+  things uuid[];
+  words text[];
+  tasks_run uuid[];
+  records text[];
+BEGIN
+  IF NOT app.can_administer() THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Only an owner or admin of the agency erases people.';
+  END IF;
+  -- Locked in one order, so that two who erase one person take turns.
+  leads := ARRAY(SELECT l.id FROM public.leads l WHERE l.id = ANY (lead_ids) ORDER BY l.id FOR UPDATE);
+  contacts := ARRAY(SELECT c.id FROM public.contacts c WHERE c.id = ANY (contact_ids) ORDER BY c.id FOR UPDATE);
+  deals := ARRAY(SELECT d.id FROM public.deals d WHERE d.lead_id = ANY (leads) OR d.contact_id = ANY (contacts));
+  activities := ARRAY(SELECT a.id FROM public.activities a WHERE a.lead_id = ANY (leads) OR a.contact_id = ANY (contacts));
+  things := ARRAY(SELECT t.id FROM public.tasks t WHERE t.lead_id = ANY (leads) OR t.contact_id = ANY (contacts));
+  words := ARRAY(
+    SELECT lower(e) FROM unnest(emails) e WHERE char_length(e) > 2
+    UNION SELECT lower(l.email) FROM public.leads l WHERE l.id = ANY (leads) AND l.email IS NOT NULL
+    UNION SELECT lower(c.email) FROM public.contacts c WHERE c.id = ANY (contacts) AND c.email IS NOT NULL);
+  tasks_run := ARRAY(
+    SELECT t.id FROM public.agent_tasks t
+     WHERE (t.payload ->> 'lead_id') = ANY (leads::text[])
+        OR app.says(lower(t.payload::text), words) OR app.says(lower(t.result::text), words)
+    UNION SELECT s.task_id FROM public.lead_scores s WHERE s.lead_id = ANY (leads)
+    UNION SELECT f.task_id FROM public.follow_ups f WHERE f.lead_id = ANY (leads));
+  records := leads::text[] || contacts::text[] || deals::text[] || activities::text[] || things::text[]
+    || ARRAY(SELECT f.id::text FROM public.follow_ups f WHERE f.lead_id = ANY (leads) OR f.task_id = ANY (tasks_run));
+
+  entity := 'leads';
+  UPDATE public.leads l
+     SET external_id = NULL, first_name = NULL, last_name = gone, email = NULL, phone = NULL, company = NULL,
+         job_title = NULL, website = NULL, city = NULL, country = NULL, notes = NULL, custom = '{}'
+   WHERE l.id = ANY (leads)
+     AND (l.last_name IS DISTINCT FROM gone OR l.custom <> '{}'
+          OR num_nonnulls(l.external_id, l.first_name, l.email, l.phone, l.company, l.job_title, l.website, l.city,
+                          l.country, l.notes) > 0);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'contacts';
+  UPDATE public.contacts c
+     SET external_id = NULL, first_name = NULL, last_name = gone, email = NULL, phone = NULL, mobile = NULL,
+         job_title = NULL, website = NULL, street = NULL, postal_code = NULL, city = NULL, region = NULL,
+         country = NULL, notes = NULL, custom = '{}', do_not_contact = true
+   WHERE c.id = ANY (contacts)
+     AND (c.last_name IS DISTINCT FROM gone OR c.custom <> '{}' OR NOT c.do_not_contact
+          OR num_nonnulls(c.external_id, c.first_name, c.email, c.phone, c.mobile, c.job_title, c.website, c.street,
+                          c.postal_code, c.city, c.region, c.country, c.notes) > 0);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'deals';
+  UPDATE public.deals d
+     SET external_id = NULL, name = gone, close_reason = NULL, notes = NULL, custom = '{}'
+   WHERE d.id = ANY (deals)
+     AND (d.name <> gone OR d.custom <> '{}' OR num_nonnulls(d.external_id, d.close_reason, d.notes) > 0);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'activities';
+  UPDATE public.activities a
+     SET subject = NULL, body = NULL, outcome = NULL, details = '{}'
+   WHERE a.id = ANY (activities) AND (a.details <> '{}' OR num_nonnulls(a.subject, a.body, a.outcome) > 0);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'tasks';
+  UPDATE public.tasks t
+     SET title = gone, description = NULL, custom = '{}'
+   WHERE t.id = ANY (things) AND (t.title <> gone OR t.description IS NOT NULL OR t.custom <> '{}');
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'lead_scores';
+  UPDATE public.lead_scores s
+     SET reasons = '[]', next_actions = '[]'
+   WHERE (s.lead_id = ANY (leads) OR s.task_id = ANY (tasks_run)) AND (s.reasons <> '[]' OR s.next_actions <> '[]');
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'follow_ups';
+  UPDATE public.follow_ups f
+     SET subject = gone, body = gone, full_message = gone
+   WHERE (f.lead_id = ANY (leads) OR f.task_id = ANY (tasks_run))
+     AND (f.subject <> gone OR f.body <> gone OR f.full_message <> gone);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  -- What has not ended is cancelled: its result would bring back what goes.
+  entity := 'agent_tasks';
+  UPDATE public.agent_tasks t
+     SET payload = CASE WHEN t.payload ? 'lead_id' THEN jsonb_build_object('lead_id', t.payload -> 'lead_id') ELSE '{}' END,
+         result = CASE WHEN t.result IS NOT NULL THEN '{}'::jsonb END,
+         error = CASE WHEN t.error IS NOT NULL THEN '{"code": "erased", "detail": "What went wrong was erased with a person."}'::jsonb END,
+         cancel_requested_at = CASE WHEN t.finished_at IS NULL THEN coalesce(t.cancel_requested_at, now()) ELSE t.cancel_requested_at END
+   WHERE t.id = ANY (tasks_run)
+     AND (t.payload - 'lead_id' <> '{}' OR t.result <> '{}' OR t.error ->> 'code' NOT IN ('erased', 'cancelled')
+          OR t.finished_at IS NULL);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'task_schedules';
+  UPDATE public.task_schedules s
+     SET payload = '{}', enabled = false
+   WHERE s.payload <> '{}'
+     AND ((s.payload ->> 'lead_id') = ANY (leads::text[]) OR app.says(lower(s.payload::text), words));
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  -- A repeated request must neither be answered with them nor make them anew.
+  entity := 'idempotency_keys';
+  UPDATE public.idempotency_keys k
+     SET status = 410, headers = '{"content-type": "application/problem+json"}',
+         body = convert_to('{"type":"urn:gardenos:problem:erased","title":"Erased","status":410,"detail":"'
+           || 'What this request was answered with has been erased with a person. Send it with a new key to do it anew."}', 'UTF8')
+   WHERE k.status IS DISTINCT FROM 410 AND k.body IS NOT NULL
+     AND app.says(lower(encode(k.body, 'escape')), words || leads::text[] || contacts::text[] || activities::text[] || things::text[] || deals::text[]);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  -- Last, so that what the statements above left in the log is emptied with the rest; that becomes the
+  -- entry of the erasing.
+  entity := 'audit_log';
+  UPDATE public.audit_log e
+     SET changes = app.emptied(e.verb, e.changes), erased_at = now(),
+         verb = CASE WHEN e.verb = 'update' AND e.at = now() THEN 'erase' ELSE e.verb END
+   WHERE e.record_id = ANY (records) AND e.erased_at IS NULL;
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+END
+$$;
+
+ALTER FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN starts_with(field, 'custom.'::text) THEN ((record -> 'custom'::text) -> substr(field, 8)) ELSE (record -> field) END;
@@ -217,7 +366,7 @@ CREATE FUNCTION app.guard_changes() RETURNS trigger
     AS $$
 DECLARE
   entity CONSTANT text := TG_ARGV[0];
-  owner CONSTANT text := TG_ARGV[1];
+  owner CONSTANT text := nullif(TG_ARGV[1], '');
   unwatched CONSTANT text[] := ARRAY['version', 'updated_at', 'deleted_at'];
   deletes text;
   updates text;
@@ -232,15 +381,15 @@ BEGIN
   IF deletes <> 'agency' AND EXISTS (
        SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE o.deleted_at IS DISTINCT FROM n.deleted_at
-          AND NOT coalesce(
-            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(deletes)), false)) THEN
+          AND NOT coalesce(owner IS NOT NULL
+            AND coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(deletes)), false)) THEN
     RAISE insufficient_privilege USING MESSAGE = format('Your role does not delete or restore these %s.', entity);
   END IF;
   IF updates <> 'agency' AND EXISTS (
        SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE to_jsonb(o) - unwatched <> to_jsonb(n) - unwatched
-          AND NOT coalesce(
-            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(updates)), false)) THEN
+          AND NOT coalesce(owner IS NOT NULL
+            AND coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(updates)), false)) THEN
     RAISE insufficient_privilege USING MESSAGE = format('Your role does not change these %s.', entity);
   END IF;
   masked := app.masked_fields(entity);
@@ -476,7 +625,7 @@ BEGIN
     entity || '_touch', entity);
   EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON public.%I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes(%L, %L)',
-    entity || '_guard_changes', entity, entity, coalesce(owner, 'created_by'));
+    entity || '_guard_changes', entity, entity, coalesce(owner, ''));
   EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON public.%I REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts(%L)', entity || '_guard_inserts', entity, entity);
 END
@@ -618,6 +767,12 @@ END
 $$;
 
 ALTER FUNCTION app.require_readable(entity text, fields text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.says(said text, words text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (EXISTS (SELECT FROM unnest(says.words) w(w) WHERE (strpos(says.said, w.w) > 0)));
+
+ALTER FUNCTION app.says(said text, words text[]) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.told(verb text, changes jsonb, hidden text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1907,7 +2062,7 @@ CREATE TRIGGER permissions_record_inserts AFTER INSERT ON public.permissions REF
 
 CREATE TRIGGER permissions_record_updates AFTER UPDATE ON public.permissions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER pipelines_guard_changes AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('pipelines', 'created_by');
+CREATE TRIGGER pipelines_guard_changes AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('pipelines', '');
 
 CREATE TRIGGER pipelines_guard_inserts AFTER INSERT ON public.pipelines REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('pipelines');
 
@@ -2148,6 +2303,10 @@ CREATE POLICY activities_delete ON public.activities FOR DELETE TO authenticated
 
 CREATE POLICY activities_insert ON public.activities FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('activities'::text, 'create'::text) AS scope) <> 'none'::text)));
 
+CREATE POLICY activities_owner_erase ON public.activities FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY activities_owner_find ON public.activities FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY activities_select ON public.activities FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
 CASE ( SELECT app.scope('activities'::text, 'read'::text) AS scope)
     WHEN 'agency'::text THEN true
@@ -2193,6 +2352,10 @@ ALTER TABLE public.agent_tasks ENABLE ROW LEVEL SECURITY;
 CREATE POLICY agent_tasks_delete ON public.agent_tasks FOR DELETE TO authenticated, gardenos_agent USING (false);
 
 CREATE POLICY agent_tasks_insert ON public.agent_tasks FOR INSERT TO authenticated, gardenos_agent WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
+
+CREATE POLICY agent_tasks_owner_erase ON public.agent_tasks FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY agent_tasks_owner_find ON public.agent_tasks FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY agent_tasks_select ON public.agent_tasks FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
@@ -2260,6 +2423,10 @@ CASE ( SELECT app.scope('contacts'::text, 'create'::text) AS scope)
     ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('contacts'::text, 'create'::text) AS owners)::uuid[]))
 END));
 
+CREATE POLICY contacts_owner_erase ON public.contacts FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY contacts_owner_find ON public.contacts FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY contacts_purge ON public.contacts FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
 CREATE POLICY contacts_select ON public.contacts FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
@@ -2309,6 +2476,10 @@ CASE ( SELECT app.scope('deals'::text, 'create'::text) AS scope)
     WHEN 'none'::text THEN false
     ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('deals'::text, 'create'::text) AS owners)::uuid[]))
 END));
+
+CREATE POLICY deals_owner_erase ON public.deals FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY deals_owner_find ON public.deals FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY deals_purge ON public.deals FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
@@ -2368,6 +2539,10 @@ CREATE POLICY follow_ups_delete ON public.follow_ups FOR DELETE TO authenticated
 
 CREATE POLICY follow_ups_insert ON public.follow_ups FOR INSERT TO gardenos_agent WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+CREATE POLICY follow_ups_owner_erase ON public.follow_ups FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY follow_ups_owner_find ON public.follow_ups FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY follow_ups_select ON public.follow_ups FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY follow_ups_update ON public.follow_ups FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
@@ -2381,6 +2556,10 @@ CREATE POLICY idempotency_keys_age ON public.idempotency_keys FOR SELECT TO gard
 CREATE POLICY idempotency_keys_delete ON public.idempotency_keys FOR DELETE TO authenticated USING (false);
 
 CREATE POLICY idempotency_keys_insert ON public.idempotency_keys FOR INSERT TO authenticated WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY idempotency_keys_owner_erase ON public.idempotency_keys FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY idempotency_keys_owner_find ON public.idempotency_keys FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY idempotency_keys_prune ON public.idempotency_keys FOR DELETE TO gardenos_worker USING (true);
 
@@ -2422,6 +2601,10 @@ CREATE POLICY lead_scores_delete ON public.lead_scores FOR DELETE TO authenticat
 
 CREATE POLICY lead_scores_insert ON public.lead_scores FOR INSERT TO gardenos_agent WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+CREATE POLICY lead_scores_owner_erase ON public.lead_scores FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY lead_scores_owner_find ON public.lead_scores FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY lead_scores_select ON public.lead_scores FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY lead_scores_update ON public.lead_scores FOR UPDATE TO authenticated, gardenos_agent USING (false);
@@ -2440,6 +2623,10 @@ CASE ( SELECT app.scope('leads'::text, 'create'::text) AS scope)
     WHEN 'none'::text THEN false
     ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('leads'::text, 'create'::text) AS owners)::uuid[]))
 END));
+
+CREATE POLICY leads_owner_erase ON public.leads FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY leads_owner_find ON public.leads FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY leads_purge ON public.leads FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
@@ -2571,6 +2758,10 @@ CREATE POLICY task_schedules_delete ON public.task_schedules FOR DELETE TO authe
 
 CREATE POLICY task_schedules_insert ON public.task_schedules FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
 
+CREATE POLICY task_schedules_owner_erase ON public.task_schedules FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY task_schedules_owner_find ON public.task_schedules FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY task_schedules_select ON public.task_schedules FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY task_schedules_update ON public.task_schedules FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
@@ -2589,6 +2780,10 @@ CASE ( SELECT app.scope('tasks'::text, 'create'::text) AS scope)
     WHEN 'none'::text THEN false
     ELSE (COALESCE(assignee_id, created_by) = ANY (( SELECT app.owners('tasks'::text, 'create'::text) AS owners)::uuid[]))
 END));
+
+CREATE POLICY tasks_owner_erase ON public.tasks FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY tasks_owner_find ON public.tasks FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY tasks_purge ON public.tasks FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
@@ -2651,6 +2846,9 @@ GRANT SELECT ON TABLE app.default_permissions TO gardenos_worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.permissions TO authenticated;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.team_members TO authenticated;
+
+REVOKE ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) TO authenticated;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.field_masks TO authenticated;
 
