@@ -37,8 +37,11 @@ TENANTS = (Role.AUTHENTICATED, Role.AGENT)
 ACROSS_AGENCIES: Mapping[str, set[str]] = {
     "gardenos_worker": {
         "agent_tasks",
+        "attachments",
         "companies",
         "contacts",
+        "custom_fields",
+        "custom_values",
         "deals",
         "dispatch_limits",
         "dispatch_pauses",
@@ -49,8 +52,10 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "llm_calls",
         "llm_spend",
         "pipelines",
+        "tags",
         "task_schedules",
         "tasks",
+        "views",
     },
     "gardenos_auth": {"agencies", "members"},
     "supabase_auth_admin": {"members"},
