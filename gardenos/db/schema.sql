@@ -208,6 +208,12 @@ $_$;
 
 ALTER FUNCTION app.custom_converted(kind text, options jsonb, value jsonb) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.custom_date(kind text, value jsonb) RETURNS date
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE kind WHEN 'date'::text THEN ((value #>> '{}'::text[]))::date ELSE NULL::date END;
+
+ALTER FUNCTION app.custom_date(kind text, value jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.custom_fault(kind text, options jsonb, value jsonb) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $_$
@@ -266,11 +272,23 @@ CREATE FUNCTION app.custom_lock(agency_id uuid, entity text) RETURNS bigint
 
 ALTER FUNCTION app.custom_lock(agency_id uuid, entity text) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.custom_number(kind text, value jsonb) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE kind WHEN 'number'::text THEN ((value #>> '{}'::text[]))::double precision WHEN 'money'::text THEN ((value ->> 'amount'::text))::double precision WHEN 'boolean'::text THEN (CASE (value #>> '{}'::text[]) WHEN 'true'::text THEN 1 WHEN 'false'::text THEN 0 ELSE NULL::integer END)::double precision ELSE NULL::double precision END;
+
+ALTER FUNCTION app.custom_number(kind text, value jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.custom_options_fit(kind text, options jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (jsonb_typeof(options) <> 'object'::text) THEN false WHEN (kind = ANY (ARRAY['choice'::text, 'multi_choice'::text])) THEN (((options - 'choices'::text) = '{}'::jsonb) AND CASE WHEN (jsonb_typeof((options -> 'choices'::text)) = 'array'::text) THEN (((jsonb_array_length((options -> 'choices'::text)) >= 1) AND (jsonb_array_length((options -> 'choices'::text)) <= 200)) AND (NOT jsonb_path_exists(options, 'strict $."choices"[*]?(@.type() != "string" || @ == "")'::jsonpath)) AND (jsonb_array_length((options -> 'choices'::text)) = (SELECT count(DISTINCT c.value) AS count FROM jsonb_array_elements((custom_options_fit.options -> 'choices'::text)) c(value)))) ELSE false END) WHEN (kind = 'relation'::text) THEN (((options - 'entity'::text) = '{}'::jsonb) AND (COALESCE((options ->> 'entity'::text), ''::text) = ANY (ARRAY['leads'::text, 'contacts'::text, 'companies'::text, 'deals'::text, 'tasks'::text]))) WHEN (kind = 'money'::text) THEN (((options - 'currency'::text) = '{}'::jsonb) AND (COALESCE((options ->> 'currency'::text), 'EUR'::text) ~ '^[A-Z]{3}$'::text)) ELSE (options = '{}'::jsonb) END;
 
 ALTER FUNCTION app.custom_options_fit(kind text, options jsonb) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_parts(kind text, value jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((kind = 'multi_choice'::text) AND (jsonb_typeof(value) = 'array'::text) AND (value <> '[]'::jsonb)) THEN value ELSE jsonb_build_array(NULLIF(value, '[]'::jsonb)) END;
+
+ALTER FUNCTION app.custom_parts(kind text, value jsonb) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.custom_slot(kind text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -278,45 +296,11 @@ CREATE FUNCTION app.custom_slot(kind text) RETURNS text
 
 ALTER FUNCTION app.custom_slot(kind text) OWNER TO gardenos_owner;
 
-CREATE FUNCTION app.custom_parts(kind text, value jsonb) RETURNS TABLE(ordinal smallint, text_value text, number_value double precision, date_value date)
-    LANGUAGE sql STABLE ROWS 1 PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT (0)::smallint AS int2,
-         CASE
-             WHEN (app.custom_slot(custom_parts.kind) = 'text'::text) THEN "left"(
-             CASE custom_parts.kind
-                 WHEN 'multi_choice'::text THEN NULL::text
-                 WHEN 'email'::text THEN lower((custom_parts.value #>> '{}'::text[]))
-                 WHEN 'relation'::text THEN (((custom_parts.value #>> '{}'::text[]))::uuid)::text
-                 ELSE (custom_parts.value #>> '{}'::text[])
-             END, 320)
-             ELSE NULL::text
-         END AS "case",
-         CASE custom_parts.kind
-             WHEN 'number'::text THEN ((custom_parts.value #>> '{}'::text[]))::double precision
-             WHEN 'money'::text THEN ((custom_parts.value ->> 'amount'::text))::double precision
-             WHEN 'boolean'::text THEN ((((custom_parts.value #>> '{}'::text[]))::boolean)::integer)::double precision
-             ELSE NULL::double precision
-         END AS "case",
-         CASE custom_parts.kind
-             WHEN 'date'::text THEN ((custom_parts.value #>> '{}'::text[]))::date
-             ELSE NULL::date
-         END AS "case"
-   WHERE ((custom_parts.kind <> 'multi_choice'::text) OR (custom_parts.value IS NULL) OR (custom_parts.value = ANY (ARRAY['[]'::jsonb, 'null'::jsonb])))
- UNION ALL
-  SELECT ((e.n - 1))::smallint AS int2,
-     "left"(e.one, 320) AS "left",
-     NULL::double precision,
-     NULL::date
-    FROM jsonb_array_elements_text(
-         CASE
-             WHEN (jsonb_typeof(custom_parts.value) = 'array'::text) THEN custom_parts.value
-             ELSE '[]'::jsonb
-         END) WITH ORDINALITY e(one, n)
-   WHERE (custom_parts.kind = 'multi_choice'::text);
-END;
+CREATE FUNCTION app.custom_text(kind text, value jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE kind WHEN 'number'::text THEN NULL::text WHEN 'money'::text THEN NULL::text WHEN 'boolean'::text THEN NULL::text WHEN 'date'::text THEN NULL::text WHEN 'email'::text THEN "left"(lower((value #>> '{}'::text[])), 320) WHEN 'relation'::text THEN lower((value #>> '{}'::text[])) ELSE "left"((value #>> '{}'::text[]), 320) END;
 
-ALTER FUNCTION app.custom_parts(kind text, value jsonb) OWNER TO gardenos_owner;
+ALTER FUNCTION app.custom_text(kind text, value jsonb) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.default_of(relation oid, field text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -365,8 +349,10 @@ BEGIN
   END IF;
   EXECUTE format('INSERT INTO public.custom_values
       (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
-    SELECT r.agency_id, $1, $2, r.id, p.ordinal, app.custom_slot($3), p.text_value, p.number_value, p.date_value
-      FROM public.%I r, app.custom_parts($3, r.custom -> $4) p WHERE r.agency_id = $5', NEW.entity)
+    SELECT r.agency_id, $1, $2, r.id, p.n - 1, app.custom_slot($3),
+           app.custom_text($3, p.one), app.custom_number($3, p.one), app.custom_date($3, p.one)
+      FROM public.%I r, jsonb_array_elements(app.custom_parts($3, r.custom -> $4)) WITH ORDINALITY AS p (one, n)
+     WHERE r.agency_id = $5', NEW.entity)
     USING NEW.entity, NEW.id, NEW.kind, NEW.key, NEW.agency_id;
   RETURN NULL;
 END
@@ -541,12 +527,12 @@ BEGIN
   IF NOT EXISTS (SELECT FROM public.custom_fields f WHERE f.entity = kind_of AND f.deleted_at IS NULL) THEN
     RETURN NULL;
   END IF;
-  SELECT f.key, f.label, CASE WHEN n.custom ->> f.key IS NULL THEN 'is required'
-                              ELSE app.custom_fault(f.kind, f.options, n.custom -> f.key) END AS fault
+  SELECT f.key, f.label, c.fault
     INTO wrong
-    FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id
-   WHERE f.entity = kind_of AND f.deleted_at IS NULL
-     AND (n.custom ->> f.key IS NULL AND f.required OR app.custom_fault(f.kind, f.options, n.custom -> f.key) IS NOT NULL)
+    FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id,
+         LATERAL (SELECT CASE WHEN n.custom ->> f.key IS NOT NULL THEN app.custom_fault(f.kind, f.options, n.custom -> f.key)
+                              WHEN f.required THEN 'is required' END OFFSET 0) AS c (fault)
+   WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
    ORDER BY f.position, f.key LIMIT 1;
   IF FOUND THEN
     RAISE check_violation USING MESSAGE = format('The custom field %s (%s) %s.', wrong.label, wrong.key, wrong.fault),
@@ -572,9 +558,10 @@ BEGIN
        AND n.custom -> f.key IS DISTINCT FROM o.custom -> f.key;
   END IF;
   INSERT INTO public.custom_values (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
-  SELECT n.agency_id, f.entity, f.id, n.id, p.ordinal, app.custom_slot(f.kind), p.text_value, p.number_value, p.date_value
+  SELECT n.agency_id, f.entity, f.id, n.id, p.n - 1, app.custom_slot(f.kind),
+         app.custom_text(f.kind, p.one), app.custom_number(f.kind, p.one), app.custom_date(f.kind, p.one)
     FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id AND f.entity = kind_of AND f.deleted_at IS NULL,
-         app.custom_parts(f.kind, n.custom -> f.key) p
+         jsonb_array_elements(app.custom_parts(f.kind, n.custom -> f.key)) WITH ORDINALITY AS p (one, n)
       ON CONFLICT DO NOTHING;
   RETURN NULL;
 END
@@ -1745,7 +1732,7 @@ ALTER TABLE ONLY public.custom_fields
     ADD CONSTRAINT custom_fields_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.custom_values
-    ADD CONSTRAINT custom_values_pkey PRIMARY KEY (agency_id, field_id, record_id, ordinal);
+    ADD CONSTRAINT custom_values_pkey PRIMARY KEY (record_id, field_id, ordinal);
 
 ALTER TABLE ONLY public.deal_stages
     ADD CONSTRAINT deal_stages_pkey PRIMARY KEY (id);
@@ -1951,8 +1938,6 @@ CREATE INDEX custom_fields_created_idx ON public.custom_fields USING btree (agen
 CREATE INDEX custom_values_date_idx ON public.custom_values USING btree (agency_id, field_id, date_value, record_id) WHERE (slot = 'date'::text);
 
 CREATE INDEX custom_values_number_idx ON public.custom_values USING btree (agency_id, field_id, number_value, record_id) WHERE (slot = 'number'::text);
-
-CREATE INDEX custom_values_record_idx ON public.custom_values USING btree (record_id);
 
 CREATE INDEX custom_values_text_idx ON public.custom_values USING btree (agency_id, field_id, text_value, record_id) WHERE (slot = 'text'::text);
 
@@ -2254,9 +2239,6 @@ ALTER TABLE ONLY public.custom_fields
 
 ALTER TABLE ONLY public.custom_values
     ADD CONSTRAINT custom_values_agency_id_field_id_fkey FOREIGN KEY (agency_id, field_id) REFERENCES public.custom_fields(agency_id, id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY public.custom_values
-    ADD CONSTRAINT custom_values_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.deal_stages
     ADD CONSTRAINT deal_stages_agency_id_deal_id_fkey FOREIGN KEY (agency_id, deal_id) REFERENCES public.deals(agency_id, id) ON DELETE CASCADE;

@@ -155,7 +155,7 @@ CREATE POLICY custom_fields_owner ON public.custom_fields FOR SELECT TO gardenos
 -- An index on an expression over `custom` would serve nobody: behind row-level security a condition
 -- reaches an index only where its operators are leakproof, and those of JSONB are not.
 CREATE TABLE public.custom_values (
-  agency_id    uuid NOT NULL REFERENCES public.agencies (id) ON DELETE CASCADE,
+  agency_id    uuid NOT NULL,
   entity       text NOT NULL,
   field_id     uuid NOT NULL,
   record_id    uuid NOT NULL,
@@ -164,39 +164,36 @@ CREATE TABLE public.custom_values (
   text_value   text CHECK (char_length(text_value) <= 320),
   number_value double precision,
   date_value   date,
-  PRIMARY KEY (agency_id, field_id, record_id, ordinal),
+  PRIMARY KEY (record_id, field_id, ordinal),
   FOREIGN KEY (agency_id, field_id) REFERENCES public.custom_fields (agency_id, id) ON DELETE CASCADE
 );
 COMMENT ON COLUMN public.custom_values.text_value IS 'Its first 320 characters.';
 CREATE INDEX custom_values_text_idx ON public.custom_values (agency_id, field_id, text_value, record_id) WHERE slot = 'text';
 CREATE INDEX custom_values_number_idx ON public.custom_values (agency_id, field_id, number_value, record_id) WHERE slot = 'number';
 CREATE INDEX custom_values_date_idx ON public.custom_values (agency_id, field_id, date_value, record_id) WHERE slot = 'date';
-CREATE INDEX custom_values_record_idx ON public.custom_values (record_id);
 
 CREATE FUNCTION app.custom_slot(kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN kind IN ('number', 'money', 'boolean') THEN 'number' WHEN kind = 'date' THEN 'date' ELSE 'text' END;
 
--- A value as it stands in custom_values: one row, or one for each choice of several.
-CREATE FUNCTION app.custom_parts(kind text, value jsonb)
-RETURNS TABLE (ordinal smallint, text_value text, number_value double precision, date_value date)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
-BEGIN ATOMIC
-  SELECT 0::smallint,
-         CASE WHEN app.custom_slot(kind) = 'text' THEN left(CASE kind WHEN 'multi_choice' THEN NULL
-                                                                      WHEN 'email' THEN lower(value #>> '{}')
-                                                                      WHEN 'relation' THEN (value #>> '{}')::uuid::text
-                                                                      ELSE value #>> '{}' END, 320) END,
-         CASE kind WHEN 'number' THEN (value #>> '{}')::double precision
-                   WHEN 'money' THEN (value ->> 'amount')::double precision
-                   WHEN 'boolean' THEN (value #>> '{}')::boolean::integer::double precision END,
-         CASE kind WHEN 'date' THEN (value #>> '{}')::date END
-   WHERE kind <> 'multi_choice' OR value IS NULL OR value IN ('[]', 'null')
-  UNION ALL
-  SELECT (n - 1)::smallint, left(one, 320), NULL, NULL
-    FROM jsonb_array_elements_text(CASE WHEN jsonb_typeof(value) = 'array' THEN value ELSE '[]' END) WITH ORDINALITY AS e (one, n)
-   WHERE kind = 'multi_choice';
-END;
+-- A value as it stands in custom_values. Plain SQL, which PostgreSQL puts into the statement.
+CREATE FUNCTION app.custom_text(kind text, value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE kind WHEN 'number' THEN NULL WHEN 'money' THEN NULL WHEN 'boolean' THEN NULL WHEN 'date' THEN NULL
+                 WHEN 'email' THEN left(lower(value #>> '{}'), 320) WHEN 'relation' THEN lower(value #>> '{}')
+                 ELSE left(value #>> '{}', 320) END;
+CREATE FUNCTION app.custom_number(kind text, value jsonb) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE kind WHEN 'number' THEN (value #>> '{}')::double precision WHEN 'money' THEN (value ->> 'amount')::double precision
+                 WHEN 'boolean' THEN CASE value #>> '{}' WHEN 'true' THEN 1 WHEN 'false' THEN 0 END END;
+CREATE FUNCTION app.custom_date(kind text, value jsonb) RETURNS date
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE kind WHEN 'date' THEN (value #>> '{}')::date END;
+-- The values of which each gets a row: the choices of several, else the value itself, also where there is none.
+CREATE FUNCTION app.custom_parts(kind text, value jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN kind = 'multi_choice' AND jsonb_typeof(value) = 'array' AND value <> '[]' THEN value
+            ELSE jsonb_build_array(nullif(value, '[]')) END;
 
 -- Writers of an agency's records of an entity share this lock; whoever changes what a field is has it alone.
 CREATE FUNCTION app.custom_lock(agency_id uuid, entity text) RETURNS bigint
@@ -222,12 +219,12 @@ BEGIN
   IF NOT EXISTS (SELECT FROM public.custom_fields f WHERE f.entity = kind_of AND f.deleted_at IS NULL) THEN
     RETURN NULL;
   END IF;
-  SELECT f.key, f.label, CASE WHEN n.custom ->> f.key IS NULL THEN 'is required'
-                              ELSE app.custom_fault(f.kind, f.options, n.custom -> f.key) END AS fault
+  SELECT f.key, f.label, c.fault
     INTO wrong
-    FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id
-   WHERE f.entity = kind_of AND f.deleted_at IS NULL
-     AND (n.custom ->> f.key IS NULL AND f.required OR app.custom_fault(f.kind, f.options, n.custom -> f.key) IS NOT NULL)
+    FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id,
+         LATERAL (SELECT CASE WHEN n.custom ->> f.key IS NOT NULL THEN app.custom_fault(f.kind, f.options, n.custom -> f.key)
+                              WHEN f.required THEN 'is required' END OFFSET 0) AS c (fault)
+   WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
    ORDER BY f.position, f.key LIMIT 1;
   IF FOUND THEN
     RAISE check_violation USING MESSAGE = format('The custom field %s (%s) %s.', wrong.label, wrong.key, wrong.fault),
@@ -253,9 +250,10 @@ BEGIN
        AND n.custom -> f.key IS DISTINCT FROM o.custom -> f.key;
   END IF;
   INSERT INTO public.custom_values (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
-  SELECT n.agency_id, f.entity, f.id, n.id, p.ordinal, app.custom_slot(f.kind), p.text_value, p.number_value, p.date_value
+  SELECT n.agency_id, f.entity, f.id, n.id, p.n - 1, app.custom_slot(f.kind),
+         app.custom_text(f.kind, p.one), app.custom_number(f.kind, p.one), app.custom_date(f.kind, p.one)
     FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id AND f.entity = kind_of AND f.deleted_at IS NULL,
-         app.custom_parts(f.kind, n.custom -> f.key) p
+         jsonb_array_elements(app.custom_parts(f.kind, n.custom -> f.key)) WITH ORDINALITY AS p (one, n)
       ON CONFLICT DO NOTHING;
   RETURN NULL;
 END
@@ -297,8 +295,10 @@ BEGIN
   END IF;
   EXECUTE format('INSERT INTO public.custom_values
       (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
-    SELECT r.agency_id, $1, $2, r.id, p.ordinal, app.custom_slot($3), p.text_value, p.number_value, p.date_value
-      FROM public.%I r, app.custom_parts($3, r.custom -> $4) p WHERE r.agency_id = $5', NEW.entity)
+    SELECT r.agency_id, $1, $2, r.id, p.n - 1, app.custom_slot($3),
+           app.custom_text($3, p.one), app.custom_number($3, p.one), app.custom_date($3, p.one)
+      FROM public.%I r, jsonb_array_elements(app.custom_parts($3, r.custom -> $4)) WITH ORDINALITY AS p (one, n)
+     WHERE r.agency_id = $5', NEW.entity)
     USING NEW.entity, NEW.id, NEW.kind, NEW.key, NEW.agency_id;
   RETURN NULL;
 END

@@ -31,7 +31,7 @@ SELECT v.text_value, v.number_value, v.date_value::text
 """
 
 
-async def define(  # noqa: PLR0913 a definition has as many parts
+async def define(
     db: Database,
     claims: Claims,
     key: str,
@@ -95,16 +95,14 @@ BAD: list[tuple[str, dict[str, Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "options", "value", "row"), GOOD)
-async def test_a_value_that_fits_is_kept_for_lists(  # noqa: PLR0913 the case and its fixtures
+@pytest.mark.parametrize("case", GOOD, ids=lambda case: case[0])
+async def test_a_value_that_fits_is_kept_for_lists(
     db: Database,
     admin: AdminConnection,
     owner: Claims,
-    kind: str,
-    options: dict[str, Any],
-    value: Any,
-    row: tuple[Any, ...],
+    case: tuple[str, dict[str, Any], Any, tuple[Any, ...]],
 ) -> None:
+    kind, options, value, row = case
     await define(db, owner, "x", kind, options=options)
     lead = await add_lead(db, owner, x=value)
     assert await indexed(admin, "x") == [row]
