@@ -38,7 +38,7 @@ QUERIES: Final = {
       ORDER BY created_at DESC, id DESC LIMIT 51""",
     "filter, kept rows": """SELECT id FROM leads WHERE deleted_at IS NULL AND id IN (
       SELECT v.record_id FROM custom_values v WHERE v.slot = 'text' AND v.text_value = 'r7'
-         AND v.field_id = (SELECT f.id FROM custom_fields f 
+         AND v.field_id = (SELECT f.id FROM custom_fields f
               WHERE f.entity = 'leads' AND f.key = 'region')
       )
       ORDER BY created_at DESC, id DESC LIMIT 51""",
@@ -47,7 +47,7 @@ QUERIES: Final = {
     "sort, kept rows": """SELECT l.id FROM leads l JOIN custom_values v ON v.record_id = l.id
          AND v.slot = 'number'
          AND v.ordinal = 0
-         AND v.field_id = (SELECT f.id FROM custom_fields f 
+         AND v.field_id = (SELECT f.id FROM custom_fields f
               WHERE f.entity = 'leads' AND f.key = 'visits')
        WHERE l.deleted_at IS NULL ORDER BY v.number_value, v.record_id LIMIT 51""",
 }
