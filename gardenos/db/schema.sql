@@ -122,48 +122,26 @@ $$;
 
 ALTER FUNCTION app.complete_task() OWNER TO gardenos_owner;
 
-CREATE FUNCTION app.convert_custom_values(field uuid, kind text, options jsonb) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
-    AS $_$
-DECLARE
-  found_field record;
-  changed bigint;
-BEGIN
-  SELECT f.entity, f.key INTO found_field FROM public.custom_fields f WHERE f.id = field AND f.deleted_at IS NOT NULL;
-  IF NOT FOUND THEN
-    RETURN 0;
-  END IF;
-  IF app.change_scope('custom_fields') <> 'agency' THEN
-    RAISE insufficient_privilege USING MESSAGE = 'Your role does not change custom_fields.';
-  END IF;
-  EXECUTE format('UPDATE public.%I r SET custom = jsonb_set(r.custom, ARRAY[$1], app.custom_converted($2, $3, r.custom -> $1))
-      WHERE r.agency_id = app.agency_id() AND r.custom ->> $1 IS NOT NULL
-        AND app.custom_fault($2, $3, r.custom -> $1) IS NOT NULL
-        AND app.custom_converted($2, $3, r.custom -> $1) IS NOT NULL', found_field.entity)
-    USING found_field.key, kind, options;
-  GET DIAGNOSTICS changed = ROW_COUNT;
-  RETURN changed;
-END
-$_$;
-
-ALTER FUNCTION app.convert_custom_values(field uuid, kind text, options jsonb) OWNER TO gardenos_owner;
-
 CREATE FUNCTION app.count_custom_values(entity text, key text, kind text, options jsonb, OUT total bigint, OUT fitting bigint, OUT convertible bigint) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $_$
+DECLARE
+  target CONSTANT text := CASE kind WHEN 'relation' THEN options ->> 'entity' END;
 BEGIN
-  IF entity NOT IN ('leads', 'contacts', 'companies', 'deals', 'tasks') OR app.change_scope('custom_fields') <> 'agency'
-     AND app.scope('custom_fields', 'create') <> 'agency' THEN
-    RAISE insufficient_privilege USING MESSAGE = 'Your role does not change custom_fields.';
+  IF app.change_scope('custom_fields') <> 'agency' AND app.scope('custom_fields', 'create') <> 'agency' THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Your role does not change these custom_fields.';
   END IF;
-  EXECUTE format('SELECT count(*), count(*) FILTER (WHERE app.custom_fault($2, $3, r.custom -> $1) IS NULL%s),
-      count(*) FILTER (WHERE app.custom_converted($2, $3, r.custom -> $1) IS NOT NULL%1$s)
-      FROM public.%I r WHERE r.agency_id = app.agency_id() AND r.custom ->> $1 IS NOT NULL',
-      CASE kind WHEN 'relation' THEN format(
-        ' AND EXISTS (SELECT FROM public.%I t WHERE t.agency_id = r.agency_id AND t.id::text = lower(r.custom ->> $1))',
-        options ->> 'entity') ELSE '' END, entity)
+  IF entity NOT IN ('leads', 'contacts', 'companies', 'deals', 'tasks') OR NOT app.custom_options_fit(kind, options) THEN
+    RETURN;
+  END IF;
+  EXECUTE format('SELECT count(*), count(*) FILTER (WHERE known AND app.custom_fault($2, $3, value) IS NULL),
+      count(*) FILTER (WHERE known AND app.custom_converted($2, $3, value) IS NOT NULL)
+      FROM (SELECT r.custom -> $1 AS value, %s AS known FROM public.%I r
+             WHERE r.agency_id = app.agency_id() AND r.custom ->> $1 IS NOT NULL) v',
+      CASE WHEN target IS NULL THEN 'true' ELSE format(
+        'EXISTS (SELECT FROM public.%I t WHERE t.agency_id = r.agency_id AND t.id::text = lower(r.custom ->> $1))', target) END,
+      entity)
     INTO total, fitting, convertible USING key, kind, options;
 END
 $_$;
@@ -290,6 +268,55 @@ CREATE FUNCTION app.custom_parts(kind text, value jsonb) RETURNS jsonb
 
 ALTER FUNCTION app.custom_parts(kind text, value jsonb) OWNER TO gardenos_owner;
 
+CREATE TABLE public.custom_fields (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    key text NOT NULL,
+    label text NOT NULL,
+    kind text NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    required boolean DEFAULT false NOT NULL,
+    "position" integer DEFAULT 0 NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT custom_fields_entity_check CHECK ((entity = ANY (ARRAY['leads'::text, 'contacts'::text, 'companies'::text, 'deals'::text, 'tasks'::text]))),
+    CONSTRAINT custom_fields_key_check CHECK ((key ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT custom_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'number'::text, 'money'::text, 'date'::text, 'boolean'::text, 'choice'::text, 'multi_choice'::text, 'url'::text, 'email'::text, 'phone'::text, 'relation'::text]))),
+    CONSTRAINT custom_fields_label_check CHECK (((char_length(label) >= 1) AND (char_length(label) <= 200))),
+    CONSTRAINT custom_fields_options CHECK (app.custom_options_fit(kind, options)),
+    CONSTRAINT custom_fields_position_check CHECK ((("position" >= 0) AND ("position" <= 10000)))
+);
+
+ALTER TABLE ONLY public.custom_fields FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.custom_fields OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.custom_fields.deleted_at IS 'Archived: its values stay, as free ones.';
+
+CREATE FUNCTION app.custom_refusal(field public.custom_fields, value jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  fault CONSTANT text := app.custom_fault(field.kind, field.options, value);
+  known boolean := true;
+BEGIN
+  IF fault IS NOT NULL OR value IS NULL OR value = 'null' THEN
+    RETURN coalesce(fault, CASE WHEN field.required THEN 'is required' END);
+  END IF;
+  IF field.kind = 'relation' THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM public.%I r WHERE r.agency_id = $1 AND r.id = $2)', field.options ->> 'entity')
+      INTO known USING field.agency_id, (value #>> '{}')::uuid;
+  END IF;
+  RETURN CASE WHEN NOT known THEN format('names none of your %s', field.options ->> 'entity') END;
+END
+$_$;
+
+ALTER FUNCTION app.custom_refusal(field public.custom_fields, value jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.custom_slot(kind text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (kind = ANY (ARRAY['number'::text, 'money'::text, 'boolean'::text])) THEN 'number'::text WHEN (kind = 'date'::text) THEN 'date'::text ELSE 'text'::text END;
@@ -326,33 +353,40 @@ CREATE FUNCTION app.define_custom_field() RETURNS trigger
     SET search_path TO 'pg_catalog'
     AS $_$
 DECLARE
-  misfits bigint;
+  converts CONSTANT boolean := coalesce(current_setting('app.convert', true), '') = NEW.key;
+  values_found record;
 BEGIN
   PERFORM pg_advisory_xact_lock(app.custom_lock(NEW.agency_id, NEW.entity));
-  IF TG_OP = 'UPDATE' AND (NEW.key, NEW.entity) IS DISTINCT FROM (OLD.key, OLD.entity) THEN
-    RAISE check_violation USING CONSTRAINT = 'custom_fields_stay',
-      MESSAGE = 'A custom field keeps its key and its entity: values are stored under them.';
-  END IF;
-  IF TG_OP = 'UPDATE' AND (NEW.kind, NEW.options, NEW.deleted_at IS NULL)
-                          IS NOT DISTINCT FROM (OLD.kind, OLD.options, OLD.deleted_at IS NULL) THEN
-    RETURN NULL;
+  IF TG_OP = 'UPDATE' THEN
+    IF (NEW.key, NEW.entity) IS DISTINCT FROM (OLD.key, OLD.entity) THEN
+      RAISE check_violation USING CONSTRAINT = 'custom_fields_stay',
+        MESSAGE = 'A custom field keeps its key and its entity: values are stored under them.';
+    END IF;
+    IF (NEW.kind, NEW.options, NEW.deleted_at IS NULL) IS NOT DISTINCT FROM (OLD.kind, OLD.options, OLD.deleted_at IS NULL) THEN
+      RETURN NULL;
+    END IF;
   END IF;
   DELETE FROM public.custom_values v WHERE v.agency_id = NEW.agency_id AND v.field_id = NEW.id;
   IF NEW.deleted_at IS NOT NULL THEN
     RETURN NULL;
   END IF;
-  SELECT c.total - c.fitting INTO misfits FROM app.count_custom_values(NEW.entity, NEW.key, NEW.kind, NEW.options) c;
-  IF misfits > 0 THEN
-    RAISE check_violation USING CONSTRAINT = 'custom_values_fit',
-      MESSAGE = format('%s values stored under %s are not of the kind %s.', misfits, NEW.key, NEW.kind),
-      DETAIL = misfits::text;
+  SELECT c.total - CASE WHEN converts THEN c.convertible ELSE c.fitting END AS misfits, c.total - c.fitting AS others
+    INTO values_found FROM app.count_custom_values(NEW.entity, NEW.key, NEW.kind, NEW.options) c;
+  IF values_found.misfits > 0 THEN
+    RAISE check_violation USING CONSTRAINT = 'custom_values_fit', DETAIL = values_found.misfits::text,
+      MESSAGE = format('%s values stored under %s are not of the kind %s.', values_found.misfits, NEW.key, NEW.kind);
+  END IF;
+  IF values_found.others > 0 THEN
+    EXECUTE format('UPDATE public.%I r SET custom = jsonb_set(r.custom, ARRAY[$1], app.custom_converted($2, $3, r.custom -> $1))
+        WHERE r.agency_id = $4 AND r.custom ->> $1 IS NOT NULL AND app.custom_fault($2, $3, r.custom -> $1) IS NOT NULL', NEW.entity)
+      USING NEW.key, NEW.kind, NEW.options, NEW.agency_id;
   END IF;
   EXECUTE format('INSERT INTO public.custom_values
       (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
     SELECT r.agency_id, $1, $2, r.id, p.n - 1, app.custom_slot($3),
            app.custom_text($3, p.one), app.custom_number($3, p.one), app.custom_date($3, p.one)
       FROM public.%I r, jsonb_array_elements(app.custom_parts($3, r.custom -> $4)) WITH ORDINALITY AS p (one, n)
-     WHERE r.agency_id = $5', NEW.entity)
+     WHERE r.agency_id = $5 ON CONFLICT DO NOTHING', NEW.entity)
     USING NEW.entity, NEW.id, NEW.kind, NEW.key, NEW.agency_id;
   RETURN NULL;
 END
@@ -510,12 +544,10 @@ ALTER FUNCTION app.hidden_fields(entity text) OWNER TO gardenos_owner;
 CREATE FUNCTION app.keep_custom_values() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
-    AS $_$
+    AS $$
 DECLARE
   kind_of CONSTANT text := TG_TABLE_NAME;
   wrong record;
-  related record;
-  missing uuid;
 BEGIN
   IF TG_OP = 'UPDATE' THEN
     IF NOT EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id WHERE n.custom <> o.custom) THEN
@@ -527,35 +559,27 @@ BEGIN
   IF NOT EXISTS (SELECT FROM public.custom_fields f WHERE f.entity = kind_of AND f.deleted_at IS NULL) THEN
     RETURN NULL;
   END IF;
-  SELECT f.key, f.label, c.fault
-    INTO wrong
-    FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id,
-         LATERAL (SELECT CASE WHEN n.custom ->> f.key IS NOT NULL THEN app.custom_fault(f.kind, f.options, n.custom -> f.key)
-                              WHEN f.required THEN 'is required' END OFFSET 0) AS c (fault)
-   WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
-   ORDER BY f.position, f.key LIMIT 1;
-  IF FOUND THEN
-    RAISE check_violation USING MESSAGE = format('The custom field %s (%s) %s.', wrong.label, wrong.key, wrong.fault),
-      CONSTRAINT = 'custom_fields', COLUMN = wrong.key, DETAIL = wrong.fault;
-  END IF;
-  FOR related IN
-    SELECT f.key, f.label, f.options ->> 'entity' AS entity FROM public.custom_fields f
-     WHERE f.entity = kind_of AND f.kind = 'relation' AND f.deleted_at IS NULL
-  LOOP
-    EXECUTE format('SELECT n.id FROM new_rows n WHERE n.custom ->> $1 IS NOT NULL AND NOT EXISTS (
-      SELECT FROM public.%I r WHERE r.agency_id = n.agency_id AND r.id = (n.custom ->> $1)::uuid) LIMIT 1', related.entity)
-      INTO missing USING related.key;
-    IF missing IS NOT NULL THEN
-      RAISE check_violation USING
-        MESSAGE = format('The custom field %s (%s) names none of your %s.', related.label, related.key, related.entity),
-        CONSTRAINT = 'custom_fields', COLUMN = related.key, DETAIL = format('names none of your %s', related.entity);
-    END IF;
-  END LOOP;
-  IF TG_OP = 'UPDATE' THEN
+  IF TG_OP = 'INSERT' THEN
+    SELECT f.key, f.label, c.fault INTO wrong
+      FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id,
+           LATERAL (SELECT app.custom_refusal(f, n.custom -> f.key) OFFSET 0) AS c (fault)
+     WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
+     ORDER BY f.position, f.key LIMIT 1;
+  ELSE
+    SELECT f.key, f.label, c.fault INTO wrong
+      FROM old_rows o JOIN new_rows n ON n.id = o.id JOIN public.custom_fields f ON f.agency_id = n.agency_id,
+           LATERAL (SELECT CASE WHEN n.custom -> f.key IS DISTINCT FROM o.custom -> f.key
+                                THEN app.custom_refusal(f, n.custom -> f.key) END OFFSET 0) AS c (fault)
+     WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
+     ORDER BY f.position, f.key LIMIT 1;
     DELETE FROM public.custom_values v
      USING old_rows o, new_rows n, public.custom_fields f
      WHERE o.id = n.id AND v.record_id = n.id AND v.agency_id = n.agency_id AND f.id = v.field_id
        AND n.custom -> f.key IS DISTINCT FROM o.custom -> f.key;
+  END IF;
+  IF wrong.key IS NOT NULL THEN
+    RAISE check_violation USING MESSAGE = format('The custom field %s (%s) %s.', wrong.label, wrong.key, wrong.fault),
+      CONSTRAINT = 'custom_fields', COLUMN = wrong.key, DETAIL = wrong.fault;
   END IF;
   INSERT INTO public.custom_values (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
   SELECT n.agency_id, f.entity, f.id, n.id, p.n - 1, app.custom_slot(f.kind),
@@ -565,7 +589,7 @@ BEGIN
       ON CONFLICT DO NOTHING;
   RETURN NULL;
 END
-$_$;
+$$;
 
 ALTER FUNCTION app.keep_custom_values() OWNER TO gardenos_owner;
 
@@ -1090,35 +1114,6 @@ CREATE TABLE public.contacts (
 ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.contacts OWNER TO gardenos_owner;
-
-CREATE TABLE public.custom_fields (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    agency_id uuid NOT NULL,
-    entity text NOT NULL,
-    key text NOT NULL,
-    label text NOT NULL,
-    kind text NOT NULL,
-    options jsonb DEFAULT '{}'::jsonb NOT NULL,
-    required boolean DEFAULT false NOT NULL,
-    "position" integer DEFAULT 0 NOT NULL,
-    version bigint DEFAULT 1 NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone,
-    CONSTRAINT custom_fields_entity_check CHECK ((entity = ANY (ARRAY['leads'::text, 'contacts'::text, 'companies'::text, 'deals'::text, 'tasks'::text]))),
-    CONSTRAINT custom_fields_key_check CHECK ((key ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
-    CONSTRAINT custom_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'number'::text, 'money'::text, 'date'::text, 'boolean'::text, 'choice'::text, 'multi_choice'::text, 'url'::text, 'email'::text, 'phone'::text, 'relation'::text]))),
-    CONSTRAINT custom_fields_label_check CHECK (((char_length(label) >= 1) AND (char_length(label) <= 200))),
-    CONSTRAINT custom_fields_options CHECK (app.custom_options_fit(kind, options)),
-    CONSTRAINT custom_fields_position_check CHECK ((("position" >= 0) AND ("position" <= 10000)))
-);
-
-ALTER TABLE ONLY public.custom_fields FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.custom_fields OWNER TO gardenos_owner;
-
-COMMENT ON COLUMN public.custom_fields.deleted_at IS 'Archived: its values stay, as free ones.';
 
 CREATE TABLE public.custom_values (
     agency_id uuid NOT NULL,
@@ -3295,6 +3290,15 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.permissions TO authenticated;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.team_members TO authenticated;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.custom_fields TO authenticated;
+GRANT SELECT ON TABLE public.custom_fields TO gardenos_agent;
+
+GRANT SELECT(id) ON TABLE public.custom_fields TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.custom_fields TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.custom_fields TO gardenos_worker;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.field_masks TO authenticated;
 
 REVOKE ALL ON FUNCTION app.protect(entity text, owner text) FROM PUBLIC;
@@ -3395,15 +3399,6 @@ GRANT SELECT(id) ON TABLE public.contacts TO gardenos_worker;
 GRANT SELECT(agency_id) ON TABLE public.contacts TO gardenos_worker;
 
 GRANT SELECT(deleted_at) ON TABLE public.contacts TO gardenos_worker;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.custom_fields TO authenticated;
-GRANT SELECT ON TABLE public.custom_fields TO gardenos_agent;
-
-GRANT SELECT(id) ON TABLE public.custom_fields TO gardenos_worker;
-
-GRANT SELECT(agency_id) ON TABLE public.custom_fields TO gardenos_worker;
-
-GRANT SELECT(deleted_at) ON TABLE public.custom_fields TO gardenos_worker;
 
 GRANT SELECT ON TABLE public.custom_values TO authenticated;
 GRANT DELETE ON TABLE public.custom_values TO gardenos_worker;

@@ -200,14 +200,13 @@ CREATE FUNCTION app.custom_lock(agency_id uuid, entity text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hashtextextended('custom_fields:' || entity || ':' || agency_id, 0);
 
--- After records were put in or changed: their values fit the definitions, and are kept for lists.
+-- After records were put in or changed: the values set now fit the definitions, and are kept for lists.
+-- A value that is missing since before its field was required is asked for when it is next set.
 CREATE FUNCTION app.keep_custom_values() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
   kind_of CONSTANT text := TG_TABLE_NAME;
   wrong record;
-  related record;
-  missing uuid;
 BEGIN
   IF TG_OP = 'UPDATE' THEN
     IF NOT EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id WHERE n.custom <> o.custom) THEN
@@ -219,35 +218,27 @@ BEGIN
   IF NOT EXISTS (SELECT FROM public.custom_fields f WHERE f.entity = kind_of AND f.deleted_at IS NULL) THEN
     RETURN NULL;
   END IF;
-  SELECT f.key, f.label, c.fault
-    INTO wrong
-    FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id,
-         LATERAL (SELECT CASE WHEN n.custom ->> f.key IS NOT NULL THEN app.custom_fault(f.kind, f.options, n.custom -> f.key)
-                              WHEN f.required THEN 'is required' END OFFSET 0) AS c (fault)
-   WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
-   ORDER BY f.position, f.key LIMIT 1;
-  IF FOUND THEN
-    RAISE check_violation USING MESSAGE = format('The custom field %s (%s) %s.', wrong.label, wrong.key, wrong.fault),
-      CONSTRAINT = 'custom_fields', COLUMN = wrong.key, DETAIL = wrong.fault;
-  END IF;
-  FOR related IN
-    SELECT f.key, f.label, f.options ->> 'entity' AS entity FROM public.custom_fields f
-     WHERE f.entity = kind_of AND f.kind = 'relation' AND f.deleted_at IS NULL
-  LOOP
-    EXECUTE format('SELECT n.id FROM new_rows n WHERE n.custom ->> $1 IS NOT NULL AND NOT EXISTS (
-      SELECT FROM public.%I r WHERE r.agency_id = n.agency_id AND r.id = (n.custom ->> $1)::uuid) LIMIT 1', related.entity)
-      INTO missing USING related.key;
-    IF missing IS NOT NULL THEN
-      RAISE check_violation USING
-        MESSAGE = format('The custom field %s (%s) names none of your %s.', related.label, related.key, related.entity),
-        CONSTRAINT = 'custom_fields', COLUMN = related.key, DETAIL = format('names none of your %s', related.entity);
-    END IF;
-  END LOOP;
-  IF TG_OP = 'UPDATE' THEN
+  IF TG_OP = 'INSERT' THEN
+    SELECT f.key, f.label, c.fault INTO wrong
+      FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id,
+           LATERAL (SELECT app.custom_refusal(f, n.custom -> f.key) OFFSET 0) AS c (fault)
+     WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
+     ORDER BY f.position, f.key LIMIT 1;
+  ELSE
+    SELECT f.key, f.label, c.fault INTO wrong
+      FROM old_rows o JOIN new_rows n ON n.id = o.id JOIN public.custom_fields f ON f.agency_id = n.agency_id,
+           LATERAL (SELECT CASE WHEN n.custom -> f.key IS DISTINCT FROM o.custom -> f.key
+                                THEN app.custom_refusal(f, n.custom -> f.key) END OFFSET 0) AS c (fault)
+     WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
+     ORDER BY f.position, f.key LIMIT 1;
     DELETE FROM public.custom_values v
      USING old_rows o, new_rows n, public.custom_fields f
      WHERE o.id = n.id AND v.record_id = n.id AND v.agency_id = n.agency_id AND f.id = v.field_id
        AND n.custom -> f.key IS DISTINCT FROM o.custom -> f.key;
+  END IF;
+  IF wrong.key IS NOT NULL THEN
+    RAISE check_violation USING MESSAGE = format('The custom field %s (%s) %s.', wrong.label, wrong.key, wrong.fault),
+      CONSTRAINT = 'custom_fields', COLUMN = wrong.key, DETAIL = wrong.fault;
   END IF;
   INSERT INTO public.custom_values (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
   SELECT n.agency_id, f.entity, f.id, n.id, p.n - 1, app.custom_slot(f.kind),
@@ -256,6 +247,24 @@ BEGIN
          jsonb_array_elements(app.custom_parts(f.kind, n.custom -> f.key)) WITH ORDINALITY AS p (one, n)
       ON CONFLICT DO NOTHING;
   RETURN NULL;
+END
+$$;
+
+-- Why a record may not hold this under a field; null where it may.
+CREATE FUNCTION app.custom_refusal(field public.custom_fields, value jsonb) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  fault CONSTANT text := app.custom_fault(field.kind, field.options, value);
+  known boolean := true;
+BEGIN
+  IF fault IS NOT NULL OR value IS NULL OR value = 'null' THEN
+    RETURN coalesce(fault, CASE WHEN field.required THEN 'is required' END);
+  END IF;
+  IF field.kind = 'relation' THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM public.%I r WHERE r.agency_id = $1 AND r.id = $2)', field.options ->> 'entity')
+      INTO known USING field.agency_id, (value #>> '{}')::uuid;
+  END IF;
+  RETURN CASE WHEN NOT known THEN format('names none of your %s', field.options ->> 'entity') END;
 END
 $$;
 
@@ -268,37 +277,45 @@ BEGIN
 END
 $$;
 
--- What a field is does not change under values that are something else.
+-- What a field is does not change under values that are something else. A transaction that says so, by
+-- setting `app.convert` to the field's key, has them converted: all of them, or nothing happens.
 CREATE FUNCTION app.define_custom_field() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-  misfits bigint;
+  converts CONSTANT boolean := coalesce(current_setting('app.convert', true), '') = NEW.key;
+  values_found record;
 BEGIN
   PERFORM pg_advisory_xact_lock(app.custom_lock(NEW.agency_id, NEW.entity));
-  IF TG_OP = 'UPDATE' AND (NEW.key, NEW.entity) IS DISTINCT FROM (OLD.key, OLD.entity) THEN
-    RAISE check_violation USING CONSTRAINT = 'custom_fields_stay',
-      MESSAGE = 'A custom field keeps its key and its entity: values are stored under them.';
-  END IF;
-  IF TG_OP = 'UPDATE' AND (NEW.kind, NEW.options, NEW.deleted_at IS NULL)
-                          IS NOT DISTINCT FROM (OLD.kind, OLD.options, OLD.deleted_at IS NULL) THEN
-    RETURN NULL;
+  IF TG_OP = 'UPDATE' THEN
+    IF (NEW.key, NEW.entity) IS DISTINCT FROM (OLD.key, OLD.entity) THEN
+      RAISE check_violation USING CONSTRAINT = 'custom_fields_stay',
+        MESSAGE = 'A custom field keeps its key and its entity: values are stored under them.';
+    END IF;
+    IF (NEW.kind, NEW.options, NEW.deleted_at IS NULL) IS NOT DISTINCT FROM (OLD.kind, OLD.options, OLD.deleted_at IS NULL) THEN
+      RETURN NULL;
+    END IF;
   END IF;
   DELETE FROM public.custom_values v WHERE v.agency_id = NEW.agency_id AND v.field_id = NEW.id;
   IF NEW.deleted_at IS NOT NULL THEN
     RETURN NULL;
   END IF;
-  SELECT c.total - c.fitting INTO misfits FROM app.count_custom_values(NEW.entity, NEW.key, NEW.kind, NEW.options) c;
-  IF misfits > 0 THEN
-    RAISE check_violation USING CONSTRAINT = 'custom_values_fit',
-      MESSAGE = format('%s values stored under %s are not of the kind %s.', misfits, NEW.key, NEW.kind),
-      DETAIL = misfits::text;
+  SELECT c.total - CASE WHEN converts THEN c.convertible ELSE c.fitting END AS misfits, c.total - c.fitting AS others
+    INTO values_found FROM app.count_custom_values(NEW.entity, NEW.key, NEW.kind, NEW.options) c;
+  IF values_found.misfits > 0 THEN
+    RAISE check_violation USING CONSTRAINT = 'custom_values_fit', DETAIL = values_found.misfits::text,
+      MESSAGE = format('%s values stored under %s are not of the kind %s.', values_found.misfits, NEW.key, NEW.kind);
+  END IF;
+  IF values_found.others > 0 THEN
+    EXECUTE format('UPDATE public.%I r SET custom = jsonb_set(r.custom, ARRAY[$1], app.custom_converted($2, $3, r.custom -> $1))
+        WHERE r.agency_id = $4 AND r.custom ->> $1 IS NOT NULL AND app.custom_fault($2, $3, r.custom -> $1) IS NOT NULL', NEW.entity)
+      USING NEW.key, NEW.kind, NEW.options, NEW.agency_id;
   END IF;
   EXECUTE format('INSERT INTO public.custom_values
       (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
     SELECT r.agency_id, $1, $2, r.id, p.n - 1, app.custom_slot($3),
            app.custom_text($3, p.one), app.custom_number($3, p.one), app.custom_date($3, p.one)
       FROM public.%I r, jsonb_array_elements(app.custom_parts($3, r.custom -> $4)) WITH ORDINALITY AS p (one, n)
-     WHERE r.agency_id = $5', NEW.entity)
+     WHERE r.agency_id = $5 ON CONFLICT DO NOTHING', NEW.entity)
     USING NEW.entity, NEW.id, NEW.kind, NEW.key, NEW.agency_id;
   RETURN NULL;
 END
@@ -310,43 +327,23 @@ CREATE TRIGGER custom_fields_define AFTER INSERT OR UPDATE ON public.custom_fiel
 CREATE FUNCTION app.count_custom_values(
   entity text, key text, kind text, options jsonb, OUT total bigint, OUT fitting bigint, OUT convertible bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-BEGIN
-  IF entity NOT IN ('leads', 'contacts', 'companies', 'deals', 'tasks') OR app.change_scope('custom_fields') <> 'agency'
-     AND app.scope('custom_fields', 'create') <> 'agency' THEN
-    RAISE insufficient_privilege USING MESSAGE = 'Your role does not change custom_fields.';
-  END IF;
-  EXECUTE format('SELECT count(*), count(*) FILTER (WHERE app.custom_fault($2, $3, r.custom -> $1) IS NULL%s),
-      count(*) FILTER (WHERE app.custom_converted($2, $3, r.custom -> $1) IS NOT NULL%1$s)
-      FROM public.%I r WHERE r.agency_id = app.agency_id() AND r.custom ->> $1 IS NOT NULL',
-      CASE kind WHEN 'relation' THEN format(
-        ' AND EXISTS (SELECT FROM public.%I t WHERE t.agency_id = r.agency_id AND t.id::text = lower(r.custom ->> $1))',
-        options ->> 'entity') ELSE '' END, entity)
-    INTO total, fitting, convertible USING key, kind, options;
-END
-$$;
-
--- Make the values under an archived definition ones of another kind; those that cannot become so stay.
--- The way: archive the field, convert, then change its kind and restore it.
-CREATE FUNCTION app.convert_custom_values(field uuid, kind text, options jsonb) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-  found_field record;
-  changed bigint;
+  target CONSTANT text := CASE kind WHEN 'relation' THEN options ->> 'entity' END;
 BEGIN
-  SELECT f.entity, f.key INTO found_field FROM public.custom_fields f WHERE f.id = field AND f.deleted_at IS NOT NULL;
-  IF NOT FOUND THEN
-    RETURN 0;
+  IF app.change_scope('custom_fields') <> 'agency' AND app.scope('custom_fields', 'create') <> 'agency' THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Your role does not change these custom_fields.';
   END IF;
-  IF app.change_scope('custom_fields') <> 'agency' THEN
-    RAISE insufficient_privilege USING MESSAGE = 'Your role does not change custom_fields.';
+  IF entity NOT IN ('leads', 'contacts', 'companies', 'deals', 'tasks') OR NOT app.custom_options_fit(kind, options) THEN
+    RETURN;
   END IF;
-  EXECUTE format('UPDATE public.%I r SET custom = jsonb_set(r.custom, ARRAY[$1], app.custom_converted($2, $3, r.custom -> $1))
-      WHERE r.agency_id = app.agency_id() AND r.custom ->> $1 IS NOT NULL
-        AND app.custom_fault($2, $3, r.custom -> $1) IS NOT NULL
-        AND app.custom_converted($2, $3, r.custom -> $1) IS NOT NULL', found_field.entity)
-    USING found_field.key, kind, options;
-  GET DIAGNOSTICS changed = ROW_COUNT;
-  RETURN changed;
+  EXECUTE format('SELECT count(*), count(*) FILTER (WHERE known AND app.custom_fault($2, $3, value) IS NULL),
+      count(*) FILTER (WHERE known AND app.custom_converted($2, $3, value) IS NOT NULL)
+      FROM (SELECT r.custom -> $1 AS value, %s AS known FROM public.%I r
+             WHERE r.agency_id = app.agency_id() AND r.custom ->> $1 IS NOT NULL) v',
+      CASE WHEN target IS NULL THEN 'true' ELSE format(
+        'EXISTS (SELECT FROM public.%I t WHERE t.agency_id = r.agency_id AND t.id::text = lower(r.custom ->> $1))', target) END,
+      entity)
+    INTO total, fitting, convertible USING key, kind, options;
 END
 $$;
 

@@ -120,19 +120,20 @@ async def test_values_that_do_not_fit_are_refused_and_say_why(db: Database, owne
         assert refused.value.column_name == f"x{n}"
 
 
-async def test_a_required_field_is_asked_for_when_a_record_or_its_values_are_written(
+async def test_a_required_field_is_asked_for_and_cannot_be_taken_away(
     db: Database, owner: Claims
 ) -> None:
-    lead = await add_lead(db, owner)
+    before = await add_lead(db, owner)
     await define(db, owner, "region", "text", required=True)
     with pytest.raises(asyncpg.CheckViolationError, match="is required"):
         await add_lead(db, owner, other="x")
     async with db.session(owner) as session:
-        await session.execute("UPDATE leads SET first_name = 'Ada' WHERE id = $1", lead)
+        # From before it was required: other values can be set without it.
+        await session.execute("""UPDATE leads SET custom = '{"a": 1}' WHERE id = $1""", before)
+    lead = await add_lead(db, owner, region="north")
     with pytest.raises(asyncpg.CheckViolationError, match="is required"):
         async with db.session(owner) as session:
             await session.execute("""UPDATE leads SET custom = '{"a": 1}' WHERE id = $1""", lead)
-    await add_lead(db, owner, region="north")
 
 
 async def test_keys_without_a_definition_stay_free(db: Database, owner: Claims) -> None:
