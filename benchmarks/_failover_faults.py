@@ -112,8 +112,8 @@ def _pause_sidecar(stage: Stage, leader: str) -> None:
     faults.switch_over(stage.lab)
     if not paused.wait(30):
         raise AssertionError("No sidecar wrote after the switchover.")
-    # All of it: a Patroni that lives could start its PostgreSQL again and lead once more.
-    _kill_node(stage, publishers[0])
+    _kill_postmaster(stage, publishers[0])
+
     _await_another(stage, publishers[0])
     released.set()
     faults.signal_all(_sidecar(stage, publishers[0]), signal.SIGCONT)

@@ -1,8 +1,7 @@
-"""One embedded PostgreSQL per process of tests; a database cloned from its template per test."""
+"""One embedded PostgreSQL per test session; a database cloned from a migrated template per test."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,24 +19,6 @@ if TYPE_CHECKING:
     from gardenos.core.claims import Claims
     from gardenos.db.session import Database
     from gardenos.testing.postgres import AdminConnection
-
-_FEWEST, _MOST = 2, 6
-"""Processes: one waits for clusters while the other computes; each keeps a PostgreSQL of its own."""
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """How many processes `-n auto` shares the tests between."""
-    return max(_FEWEST, min(os.cpu_count() or 1, _MOST))
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Whatever brings up a cluster runs in one process, one after another."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        if item.get_closest_marker("ray") or item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("clusters"))
 
 
 @pytest.fixture(scope="session", autouse=True)

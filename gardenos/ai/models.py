@@ -120,7 +120,7 @@ class _LeadRequest(Strict):
     def payload(self) -> dict[str, Any]:
         """The task's payload."""
         if self.lead is not None:
-            return {"lead_data": self.lead.given()}
+            return {"lead_data": self.lead.model_dump(mode="json", exclude_unset=True)}
         return {"lead_id": str(self.lead_id)}
 
 

@@ -62,7 +62,7 @@ async def _enqueue(
     """Enqueue work to wait for; `part` is what the request calls the payload."""
     claims.require_writer()
     async with services.database.session(claims) as session:
-        if lead_id is not None and await leads.get(session, lead_id) is None:
+        if lead_id is not None and not await leads.exists(session, lead_id):
             raise NotFound(f"There is no lead {lead_id} here.")
         with pointing(lambda pointer: pointer.replace("/payload", part, 1)):
             [view] = await store.enqueue(session, [task])

@@ -20,9 +20,6 @@ from gardenos.cli.screen import console, table
 from gardenos.core.config import ENV_PREFIX, Settings
 
 _BENCHMARKS = ROOT / "benchmarks"
-_IN_PARALLEL = ("-n", "auto", "--dist", "loadgroup")
-"""Before the arguments, so that their own `-n` counts; tests/conftest.py says how many is `auto`."""
-_SLOWEST = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +48,11 @@ def environment() -> dict[str, str]:
 def test(arguments: Sequence[str]) -> int:
     """Run pytest on the whole suite, or on what the arguments name; its exit code.
 
-    It ends with the slowest, and with what failed and what was skipped, each with the reason.
+    It ends with what failed and what was skipped, each with the reason.
     """
     _need_checkout()
-    shared = _IN_PARALLEL if in_parallel(arguments) else ()
-    command = [sys.executable, "-m", "pytest", "-ra", f"--durations={_SLOWEST}"]
-    command += [*shared, *arguments]
+    command = [sys.executable, "-m", "pytest", "-ra", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
-
-
-def in_parallel(arguments: Sequence[str]) -> bool:
-    """Whether processes share the tests: not those of one file, nor tests that are to be watched.
-
-    Processes take seconds to start, and what a test prints is not seen from them.
-    """
-    if {"-s", "--capture=no", "--pdb"} & set(arguments):
-        return False
-    named = (argument.partition("::")[0] for argument in arguments if argument[:1] != "-")
-    return not any(name.endswith(".py") for name in named)
 
 
 def checks() -> list[Check]:

@@ -11,8 +11,15 @@ from gardenos.ai.operations import router as operations
 from gardenos.ai.routes import router as work
 from gardenos.auth.routes import router as sign_in
 from gardenos.core.config import Settings
+from gardenos.crm.activities.routes import router as activities
 from gardenos.crm.agencies.routes import router as agencies
+from gardenos.crm.companies.routes import router as companies
+from gardenos.crm.contacts.routes import router as contacts
+from gardenos.crm.deals.routes import boards
+from gardenos.crm.deals.routes import router as deals
 from gardenos.crm.leads.routes import router as leads
+from gardenos.crm.pipelines.routes import router as pipelines
+from gardenos.crm.tasks.routes import router as tasks
 from gardenos.crm.transfer.routes import PATH as IMPORTS
 from gardenos.crm.transfer.routes import router as imports
 from gardenos.serve.health import router as health
@@ -22,14 +29,29 @@ from gardenos.web.requests import Requests
 from gardenos.web.services import Services
 
 _DESCRIPTION = """\
-Leads, and agents that score them, say why, and draft follow-ups.
+Leads, contacts, companies and deals, and agents that score the leads, say why, and draft follow-ups.
 
 Sign in at `/auth/v1/token`, or run `gardenos token`, and send `Authorization: Bearer <token>`.
 Errors are `application/problem+json`. A record carries an `ETag`; changing it needs `If-Match`.
 A `POST` with an `Idempotency-Key` can be repeated safely. A query parameter a route does not have
 is an error. Lists are paged by `cursor`.
 """
-_ROUTERS = (health, sign_in, agencies, leads, imports, work, operations)
+_ROUTERS = (
+    health,
+    sign_in,
+    agencies,
+    leads,
+    contacts,
+    companies,
+    pipelines,
+    boards,
+    deals,
+    tasks,
+    activities,
+    imports,
+    work,
+    operations,
+)
 
 
 def create_api(services: Services | None = None) -> FastAPI:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import shutil
 import tempfile
@@ -15,7 +14,6 @@ from typing import TypeAlias
 from uuid import uuid4
 
 import asyncpg
-import psutil
 
 from gardenos.core.claims import Claims, UserRole
 from gardenos.core.ids import AgencyId, UserId
@@ -24,15 +22,7 @@ from gardenos.db.embedded import EmbeddedPostgres, ensure_database
 
 AdminConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 TEMPLATE = "template_gardenos"
-_NOT_DURABLE = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "max_wal_size": "256MB",
-}
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108 only where it is; what is made there has a random name
-_MEMORY_FOR_A_SERVER = 4 * 1024**3
-"""Bytes: more than any test fills."""
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +32,6 @@ class PostgresServer:
     postgres: EmbeddedPostgres
     admin_password: str
     app_password: str
-    strategy: str = "wal_log"
-    """How databases are cloned: `file_copy` costs a tenth in memory, and thrice as much on a disk."""
 
     def admin(self, database: str) -> str:
         """The superuser's connection string: to arrange, and to look past the policies."""
@@ -59,9 +47,7 @@ class PostgresServer:
         name = f"t_{uuid4().hex[:16]}"
         admin = await asyncpg.connect(self.admin("postgres"))
         try:
-            await admin.execute(
-                f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY {self.strategy}"
-            )
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
             yield name
         finally:
             await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -70,18 +56,11 @@ class PostgresServer:
 
 @contextmanager
 def running_server() -> Generator[PostgresServer]:
-    """An embedded server in a temporary folder, without the durability a test does not need.
-
-    Where there is plenty of memory, its data are kept in it: a clone then costs a tenth.
-    """
-    in_memory = _memory_is_plenty()
-    folder = Path(tempfile.mkdtemp(prefix="gos-", dir=_IN_MEMORY if in_memory else None))
+    """An embedded server in a temporary folder, without the durability a test does not need."""
+    folder = Path(tempfile.mkdtemp(prefix="gos-"))
     folder.chmod(0o711)
     server = PostgresServer(
-        EmbeddedPostgres(folder / "pg"),
-        secrets.token_hex(16),
-        secrets.token_hex(16),
-        "file_copy" if in_memory else "wal_log",
+        EmbeddedPostgres(folder / "pg"), secrets.token_hex(16), secrets.token_hex(16)
     )
     try:
         server.postgres.initialise(server.admin_password)
@@ -91,14 +70,6 @@ def running_server() -> Generator[PostgresServer]:
     finally:
         server.postgres.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _memory_is_plenty() -> bool:
-    return (
-        os.access(_IN_MEMORY, os.W_OK)
-        and shutil.disk_usage(_IN_MEMORY).free > _MEMORY_FOR_A_SERVER
-        and psutil.virtual_memory().available > 2 * _MEMORY_FOR_A_SERVER
-    )
 
 
 async def _make_template(server: PostgresServer) -> None:

@@ -45,14 +45,14 @@ def test_the_notebook_is_kept_without_outputs() -> None:
 
 
 @pytest.mark.ray
-def test_the_quickstart_notebook_runs(garden: Installation) -> None:
+def test_the_quickstart_notebook_runs(installation: Installation) -> None:
     notebook = read()
     client = NotebookClient(notebook, timeout=180, kernel_name="python3")
     client.execute(
         env={
             **os.environ,
-            "GARDENOS_URL": garden.url,
-            "GARDENOS_TOKEN": garden.token,
+            "GARDENOS_URL": installation.url,
+            "GARDENOS_TOKEN": installation.token,
         }
     )
     said = printed(notebook)

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from gardenos.testing.postgres import PostgresServer
 from tests.support import own_agent
-from tests.support.cluster import ROOT, PlainCluster
+from tests.support.cluster import ROOT, PlainCluster, plain_cluster
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 
+@pytest.fixture
+def cluster(server: PostgresServer, database_name: str, tmp_path: Path) -> Generator[PlainCluster]:
+    own_agent.save(tmp_path)
+    with plain_cluster(server, database_name, tmp_path) as cluster:
+        yield cluster
+
+
 def test_an_agent_of_ones_own_needs_one_file_and_its_name(cluster: PlainCluster) -> None:
-    own_agent.save(cluster.folder)
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text("utf-8"))
     config["applications"][0]["args"]["agents"] |= own_agent.arguments()["agents"]
-    cluster.bring_up(config)
+    cluster.deploy(config)
+    until(cluster.is_ready, bool, within_s=120)
     with cluster.operator() as client:
         until(
-            lambda: cluster.agents(client).get("reminder", {}),
+            lambda: client.get("/ai/status").json()["agents"].get("reminder", {}),
             lambda pool: pool.get("replicas") == 1 and pool["max_replicas"] == 2,
             within_s=60,
         )

@@ -116,9 +116,9 @@ def kill(pid: int) -> None:
 
 @pytest.mark.real_leads
 def test_every_real_lead_is_scored_once_and_the_score_tells_who_converts(
-    garden: Garden, real_leads: Path
+    installation: Garden, real_leads: Path
 ) -> None:
-    with Run(garden, real_leads) as run:
+    with Run(installation, real_leads) as run:
         report = run.report
         assert (report["rows_read"], report["imported"]) == (len(run.rows), len(run.rows))
         assert (report["duplicates"], report["rejected"]) == (0, 0)
@@ -158,10 +158,10 @@ def kill_postgresql(garden: Garden) -> None:
 
 @pytest.mark.parametrize("strike", [kill_an_agent, kill_the_orchestrator, kill_postgresql])
 def test_a_kill_in_the_middle_loses_and_repeats_nothing(
-    garden: Garden, made_up_leads: Path, strike: Callable[[Garden], None]
+    installation: Garden, made_up_leads: Path, strike: Callable[[Garden], None]
 ) -> None:
     real = real_leads_file()
-    with Run(garden, real if real.is_file() else made_up_leads) as run:
+    with Run(installation, real if real.is_file() else made_up_leads) as run:
         run.get_under_way()
         strike(run.garden)
         run.end()

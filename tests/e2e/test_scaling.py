@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
 
-from tests.support.cluster import ROOT, PlainCluster, naps
+from gardenos.testing.postgres import PostgresServer
+from tests.support.cluster import ROOT, PlainCluster, naps, plain_cluster
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
@@ -18,34 +21,41 @@ ACTORS_START_S = 60.0
 DOWN_AFTER_S = 5.0
 
 
+@pytest.fixture
+def cluster(server: PostgresServer, database_name: str, tmp_path: Path) -> Generator[PlainCluster]:
+    with plain_cluster(server, database_name, tmp_path) as cluster:
+        yield cluster
+
+
 class Pool:
-    """The nappers of a cluster, as an operator sees them and as Serve does."""
+    """The sleepers of a cluster, as an operator sees them and as Serve does."""
 
     def __init__(self, cluster: PlainCluster, client: httpx.Client) -> None:
         self._cluster, self._client = cluster, client
 
     def wanted(self) -> int | None:
-        return self._cluster.deployment("NapperAgent").get("target_num_replicas")
+        return self._cluster.deployment("SleeperAgent").get("target_num_replicas")
 
     def running(self) -> int:
-        return len(self._cluster.running("NapperAgent"))
+        return len(self._cluster.running("SleeperAgent"))
 
     def becomes(self, n: int, *, within_s: float = ACTORS_START_S) -> None:
         until(lambda: (self.wanted(), self.running()), lambda now: now == (n, n), within_s=within_s)
 
     def figures(self) -> dict[str, Any]:
         """What the orchestrator says of it; empty while that does not answer."""
-        return dict(self._cluster.agents(self._client).get("napper", {}))
+        answer = self._client.get("/ai/status")
+        return answer.json()["agents"].get("sleeper", {}) if answer.is_success else {}
 
     def scale(self, replicas: int, **more: Any) -> httpx.Response:
-        return self._client.post("/ai/agents/napper/scale", json={"replicas": replicas, **more})
+        return self._client.post("/ai/agents/sleeper/scale", json={"replicas": replicas, **more})
 
 
 def test_agents_come_and_go_with_the_work_and_at_an_operators_word(cluster: PlainCluster) -> None:
     config: dict[str, Any] = yaml.safe_load((ROOT / "serve_config.yaml").read_text("utf-8"))
     agents = config["applications"][0]["args"]["agents"]
-    agents["napper"] = {
-        "class": "gardenos_sleeper:NapperAgent",
+    agents["sleeper"] = {
+        "class": "gardenos_sleeper:SleeperAgent",
         "min_replicas": 1,
         "max_replicas": 5,
         "concurrency": 8,
@@ -53,7 +63,8 @@ def test_agents_come_and_go_with_the_work_and_at_an_operators_word(cluster: Plai
         "up_after_s": 1,
         "down_after_s": DOWN_AFTER_S,
     }
-    cluster.bring_up(config)
+    cluster.deploy(config)
+    until(cluster.is_ready, bool, within_s=120)
     with cluster.operator() as client:
         pool = Pool(cluster, client)
         by_the_work(pool, client)
@@ -66,9 +77,7 @@ def test_agents_come_and_go_with_the_work_and_at_an_operators_word(cluster: Plai
 def by_the_work(pool: Pool, client: httpx.Client) -> None:
     began = time.monotonic()
     for _ in range(4):
-        client.post(
-            "/ai/tasks", json={"tasks": naps(500, 0.25, agent_type="napper")}
-        ).raise_for_status()
+        client.post("/ai/tasks", json={"tasks": naps(500, 0.25)}).raise_for_status()
     until(pool.wanted, lambda n: n == 5, within_s=SCALE_UP_S)
     asked_s = time.monotonic() - began
     pool.becomes(5)
@@ -112,11 +121,11 @@ def through_restarts(pool: Pool, cluster: PlainCluster, config: dict[str, Any]) 
     until(lambda: pool.wanted() is not None and not controller.is_running(), bool, within_s=60)
     still_three()
 
-    config["applications"][0]["args"]["agents"]["napper"]["concurrency"] = 9
-    before = cluster.running("NapperAgent")
+    config["applications"][0]["args"]["agents"]["sleeper"]["concurrency"] = 9
+    before = cluster.running("SleeperAgent")
     cluster.deploy(config)
     until(
-        lambda: cluster.running("NapperAgent"),
+        lambda: cluster.running("SleeperAgent"),
         lambda pids: len(pids) == 3 and not pids & before,
         within_s=120,
     )

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
 
-from tests.support.cluster import ROOT, Employer, PlainCluster, Visitor, naps
+from gardenos.testing.postgres import PostgresServer
+from tests.support.cluster import ROOT, Employer, PlainCluster, Visitor, naps, plain_cluster
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 UPDATE_GAP_S = 10.0
+
+
+@pytest.fixture
+def cluster(server: PostgresServer, database_name: str, tmp_path: Path) -> Generator[PlainCluster]:
+    with plain_cluster(server, database_name, tmp_path) as cluster:
+        yield cluster
 
 
 def shipped_config() -> dict[str, Any]:
@@ -22,7 +31,8 @@ def shipped_config() -> dict[str, Any]:
 
 def test_serve_deploy_brings_it_up_and_updates_it_under_load(cluster: PlainCluster) -> None:
     config = shipped_config()
-    cluster.bring_up(config)
+    cluster.deploy(config)
+    until(cluster.is_ready, bool, within_s=120)
     account = httpx.post(
         f"{cluster.url}/auth/v1/signup",
         json={"email": "ines@example.com", "password": secrets.token_hex()},
@@ -57,7 +67,8 @@ def test_an_update_under_load_loses_no_task_doubles_none_and_goes_on_dispatching
         "max_replicas": 3,
         "concurrency": 8,
     }
-    cluster.bring_up(config)
+    cluster.deploy(config)
+    until(cluster.is_ready, bool, within_s=120)
     with cluster.operator() as client:
         # Work for longer than the update takes, and more of it coming all the while.
         for _ in range(4):

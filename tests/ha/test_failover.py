@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from benchmarks._failover_faults import every
 from benchmarks._failover_run import Result
 from benchmarks._failover_stage import Stage
 from gardenos.lab import watch
 from gardenos.lab.bring_up import environment
 
-pytestmark = pytest.mark.lab
 Run = Callable[[str], Result]
 BUSY_S = 15.0
 """What a machine that runs other tests may add to a write gap; the matrix is held to the targets."""

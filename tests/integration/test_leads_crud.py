@@ -53,7 +53,8 @@ async def test_a_lead_reads_as_it_was_written(api: httpx.AsyncClient, owner: Cla
     assert " ".join(lead) == (
         "id external_id first_name last_name email phone company job_title website city country "
         "source status notes custom owner_id import_id quality_score conversion_probability "
-        "scored_at version created_at updated_at deleted_at"
+        "scored_at converted_at converted_contact_id converted_company_id converted_deal_id "
+        "version created_at updated_at deleted_at"
     )
 
 

@@ -3,10 +3,13 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import pytest
 
-from gardenos.crm.leads.store import QUERIES
+from gardenos.crm.leads.entity import LEADS
+from gardenos.crm.records import service
+from gardenos.crm.records.query import Sort, parse
 
 if TYPE_CHECKING:
     import httpx
@@ -184,30 +187,22 @@ async def test_the_next_page_keeps_every_parameter(
     assert len(ids) == 4
 
 
-EXPECTED_INDEX: dict[tuple[str, str | None], str] = {
-    ("list_by_created_desc", None): "leads_created_idx",
-    ("list_by_created", None): "leads_created_idx",
-    ("list_by_created_desc", "status"): "leads_status_idx",
-    ("list_by_created_desc", "email"): "leads_email_idx",
-    ("list_by_updated_desc", None): "leads_updated_idx",
-    ("list_by_updated", None): "leads_updated_idx",
-    ("list_by_score_desc", None): "leads_score_idx",
-    ("list_by_score", None): "leads_score_idx",
+EXPECTED_INDEX: dict[str, str] = {
+    "sort=-created_at": "leads_created_idx",
+    "sort=created_at": "leads_created_idx",
+    "sort=-created_at&status=contacted": "leads_status_idx",
+    "sort=-created_at&email=p77@example.com": "leads_email_idx",
+    "sort=-updated_at": "leads_updated_idx",
+    "sort=updated_at": "leads_updated_idx",
+    "sort=-quality_score": "leads_score_idx",
+    "sort=quality_score": "leads_score_idx",
 }
 
 
-COLUMN = {"created": "created_at", "updated": "updated_at", "score": "score_rank"}
-
-
-def arguments(block: str, filtered: str | None, after: Record | None) -> str:
-    values = ["NULL"] * 8 + ["false", "50", "NULL", "NULL"]
-    if filtered == "status":
-        values[0] = "'contacted'"
-    if filtered == "email":
-        values[2] = "'p77@example.com'"
-    if after is not None:
-        values[10:] = [f"'{after['id']}'", f"'{after[COLUMN[block.split('_')[2]]]}'"]
-    return ", ".join(values)
+def literal(value: Any) -> str:
+    if isinstance(value, list):
+        return f"'{{{','.join(map(str, value))}}}'"
+    return str(value) if isinstance(value, (int, bool)) else f"'{value}'"
 
 
 @pytest.fixture
@@ -224,16 +219,21 @@ async def middle(admin: AdminConnection, owner: Claims, stranger: Claims) -> Rec
 async def test_the_common_lists_use_their_index_also_when_repeated(
     db: Database, owner: Claims, middle: Record
 ) -> None:
-    for (block, filtered), index in EXPECTED_INDEX.items():
-        for after in (None, middle):
-            call = f"EXECUTE listing ({arguments(block, filtered, after)})"
+    for asked, index in EXPECTED_INDEX.items():
+        query = parse(LEADS, parse_qsl(asked))
+        [sort] = query.sort
+        assert isinstance(sort, Sort)
+        key = [middle[sort.field.sort_column or sort.field.name], middle["id"]]
+        for after in (None, key):
+            statement, arguments = service.listing(LEADS, query, after)
+            call = f"EXECUTE listing ({', '.join(literal(value) for value in arguments)})"
             async with db.session(owner) as session:
-                await session.execute(f"PREPARE listing AS {QUERIES[block]}")
+                await session.execute(f"PREPARE listing AS {statement}")
                 for _ in range(8):  # PostgreSQL may keep one plan for all after five runs
                     await session.execute(call)
                 rows = await session.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {call}")
                 await session.execute("DEALLOCATE listing")
-            plan = "\n".join([f"{block} by {filtered}", *(row[0] for row in rows)])
+            plan = "\n".join([asked, *(row[0] for row in rows)])
             assert index in plan, plan
-            assert "Seq Scan" not in plan, plan
-            assert "Rows Removed" not in plan, plan
+            assert "Seq Scan on leads" not in plan, plan
+            assert "Rows Removed" not in plan.partition("InitPlan")[0], plan

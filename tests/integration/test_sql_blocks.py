@@ -9,7 +9,7 @@ import pytest
 
 import gardenos
 from gardenos.crm.agencies.models import Agency
-from gardenos.crm.leads.models import FollowUp, Lead, LeadScore
+from gardenos.crm.leads.models import FollowUp, LeadScore
 from gardenos.crm.transfer.models import ImportCounts
 from gardenos.db import sql
 from gardenos.orchestrator.store import TaskView
@@ -27,10 +27,6 @@ PACKAGES = [
 FEEDS: dict[str, dict[str, type[BaseModel]]] = {
     "gardenos.crm.agencies": {"get_agency": Agency, "rename_agency": Agency},
     "gardenos.crm.leads": {
-        **dict.fromkeys(("create_lead", "get_lead", "change_lead", "restore_lead"), Lead),
-        **dict.fromkeys(("list_by_created", "list_by_created_desc"), Lead),
-        **dict.fromkeys(("list_by_updated", "list_by_updated_desc"), Lead),
-        **dict.fromkeys(("list_by_score", "list_by_score_desc"), Lead),
         "list_scores": LeadScore,
         "list_follow_ups": FollowUp,
     },

@@ -27,7 +27,6 @@ from gardenos.db.sql import Queries
 from gardenos.orchestrator import verify
 from gardenos.testing.postgres import PostgresServer
 from tests.support.garden import free_ports
-from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
@@ -57,23 +56,17 @@ class SleeperAgent(BaseAIAgent[Nap, Nap]):
     async def persist(self, session, attempts):
         ids = [attempt.task.id for attempt in attempts]
         await session.execute("INSERT INTO marks SELECT unnest($1::uuid[])", ids)
-
-
-class NapperAgent(SleeperAgent):
-    """The same again, for another test to count the tasks of."""
-
-    agent_type = "napper"
 '''
 SLEEPERS_CHECKS = Queries(
     "sleeper",
     """
 -- name: sleepers_mark_once
--- Every task of the sleepers that has succeeded left one mark, and no other task left any.
+-- Every task of the sleeper that has succeeded left one mark, and no other task left any.
 SELECT t.id || ' is ' || t.state || ' and left ' || count(m) || ' marks' AS example,
        count(*) OVER () AS total
   FROM agent_tasks t
   LEFT JOIN marks m ON m.task_id = t.id
- WHERE t.agent_type IN ('sleeper', 'napper')
+ WHERE t.agent_type = 'sleeper'
  GROUP BY t.id
 HAVING count(m) <> (t.state = 'succeeded')::int
  LIMIT 5
@@ -87,8 +80,6 @@ class PlainCluster:
 
     env: dict[str, str] = field(repr=False)
     folder: Path
-    password: str = field(repr=False)
-    """The operator's."""
     app_dsn: str = field(repr=False)
     admin_dsn: str = field(repr=False)
 
@@ -110,12 +101,6 @@ class PlainCluster:
         file.write_text(yaml.safe_dump(config | {"http_options": options}))
         self._run(SCRIPTS / "serve", "deploy", str(file), "--address", self.dashboard)
 
-    def bring_up(self, config: dict[str, Any]) -> None:
-        """As `deploy`, until all of it is at work."""
-        self.deploy(config)
-        until(lambda: self._application().get("status"), lambda s: s == "RUNNING", within_s=120)
-        until(self.is_ready, bool, within_s=120)
-
     def _run(self, *command: str | Path) -> None:
         done = subprocess.run(
             command,
@@ -136,15 +121,12 @@ class PlainCluster:
 
     def deployment(self, name: str) -> Mapping[str, Any]:
         """A deployment as Serve tells of it; empty while it does not."""
-        return self._application().get("deployments", {}).get(name, {})
-
-    def _application(self) -> Mapping[str, Any]:
         try:
             answer = httpx.get(f"{self.dashboard}/api/serve/applications/", timeout=10)
         except httpx.TransportError:
             return {}
         applications = answer.json().get("applications", {}) if answer.is_success else {}
-        return applications.get("gardenos", {})
+        return applications.get("gardenos", {}).get("deployments", {}).get(name, {})
 
     def running(self, name: str) -> set[int]:
         """The processes of a deployment's replicas."""
@@ -162,12 +144,12 @@ class PlainCluster:
 
     def operator(self) -> httpx.Client:
         """A client of the operator, whose account is made by the first call."""
-        email = "op@example.com"
+        email, password = "op@example.com", secrets.token_hex()
 
         async def make() -> None:
             database = await open_database(self.app_dsn, min_size=1, max_size=1, name="test")
             try:
-                await operators.ensure_operator(database, email, self.password)
+                await operators.ensure_operator(database, email, password)
             finally:
                 await database.pool.close()
 
@@ -175,18 +157,12 @@ class PlainCluster:
         answer = httpx.post(
             f"{self.url}/auth/v1/token",
             params={"grant_type": "password"},
-            json={"email": email, "password": self.password},
+            json={"email": email, "password": password},
             timeout=30,
         ).raise_for_status()
         token = answer.json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
-
-    @staticmethod
-    def agents(client: httpx.Client) -> Mapping[str, Any]:
-        """The pools by agent type, as `/ai/status` tells of them; none while it does not answer."""
-        answer = client.get("/ai/status")
-        return answer.json()["agents"] if answer.is_success else {}
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """Rows as the superuser sees them, past every policy."""
@@ -234,9 +210,7 @@ def plain_cluster(
             "RAY_USAGE_STATS_ENABLED": "0",
         }
     )
-    made = PlainCluster(
-        env, folder, secrets.token_hex(), server.app(database_name), server.admin(database_name)
-    )
+    made = PlainCluster(env, folder, server.app(database_name), server.admin(database_name))
     made.query(
         "CREATE TABLE marks (task_id uuid NOT NULL)",
     )
@@ -315,6 +289,6 @@ class Employer(Steady):
         return client.post("/ai/tasks", json={"tasks": self._tasks})
 
 
-def naps(n: int, seconds: float, *, agent_type: str = "sleeper") -> Sequence[Mapping[str, Any]]:
-    """Tasks for a sleeper, as the API takes them."""
-    return [{"agent_type": agent_type, "payload": {"seconds": seconds}}] * n
+def naps(n: int, seconds: float) -> Sequence[Mapping[str, Any]]:
+    """Tasks for the sleeper, as the API takes them."""
+    return [{"agent_type": "sleeper", "payload": {"seconds": seconds}}] * n

@@ -24,11 +24,8 @@ def fetched(folder: Path) -> Path:
             _run("apt-get", "-o", "APT::Sandbox::User=root", "download", "prometheus", cwd=fetching)
             (package,) = fetching.glob("prometheus_*.deb")
             _run("dpkg", "-x", package.name, "root", cwd=fetching)
+            shutil.rmtree(folder / "root", ignore_errors=True)
             (fetching / "root").rename(folder / "root")
-        except OSError:
-            # Another process of tests was quicker.
-            if not tool.is_file():
-                raise
         finally:
             shutil.rmtree(fetching, ignore_errors=True)
     return tool

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field
 
 from gardenos.core.ids import FollowUpId, ImportId, LeadId, TaskId
-from gardenos.core.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from gardenos.web.text import Clean, Email, Moment, NotBlank, Number, blank_is_none
+from gardenos.crm.records.models import (
+    Custom,
+    Fields,
+    OptionalEmail,
+    Record,
+    Text50,
+    Text100,
+    Text200,
+    Text500,
+    Text20000,
+)
 
 
 class LeadStatus(StrEnum):
@@ -41,35 +50,10 @@ LIMITS: Final[Mapping[str, int]] = {
     "notes": 20_000,
 }
 """Characters each text field holds; the table's CHECKs say the same."""
-MAX_CUSTOM_KEYS: Final = 100
-MAX_CUSTOM_KEY_CHARS: Final = 64
-MAX_CUSTOM_TEXT_CHARS: Final = 2000
-
-Text50: TypeAlias = Annotated[Annotated[Clean, Field(max_length=50)] | None, blank_is_none]
-Text100: TypeAlias = Annotated[Annotated[Clean, Field(max_length=100)] | None, blank_is_none]
-Text200: TypeAlias = Annotated[Annotated[Clean, Field(max_length=200)] | None, blank_is_none]
-Text500: TypeAlias = Annotated[Annotated[Clean, Field(max_length=500)] | None, blank_is_none]
-Text20000: TypeAlias = Annotated[Annotated[Clean, Field(max_length=20_000)] | None, blank_is_none]
-OptionalEmail: TypeAlias = Annotated[Email | None, blank_is_none]
-
-CustomKey: TypeAlias = Annotated[NotBlank, Field(max_length=MAX_CUSTOM_KEY_CHARS)]
-CustomValue: TypeAlias = (
-    StrictBool | Number | Annotated[Clean, Field(max_length=MAX_CUSTOM_TEXT_CHARS)] | None
-)
-Custom: TypeAlias = Annotated[
-    dict[CustomKey, CustomValue],
-    Field(
-        max_length=MAX_CUSTOM_KEYS,
-        description="Values of your own: text, numbers, true or false.",
-        examples=[{"total_visits": 7, "newsletter": True}],
-    ),
-]
 
 
-class LeadFields(BaseModel):
+class LeadFields(Fields):
     """What may be set on a lead; absent means not said, blank text means none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     external_id: Text200 = Field(default=None, description="Its id elsewhere; unique per agency.")
     first_name: Text200 = None
@@ -87,10 +71,6 @@ class LeadFields(BaseModel):
     custom: Custom = Field(default_factory=dict[str, Any])
     owner_id: UUID | None = Field(default=None, description="The member who looks after the lead.")
 
-    def given(self) -> dict[str, Any]:
-        """The fields that were sent, as JSON values."""
-        return self.model_dump(mode="json", exclude_unset=True)
-
 
 class NewLead(LeadFields):
     """A lead to store."""
@@ -103,10 +83,8 @@ class LeadChanges(LeadFields):
     """
 
 
-class Lead(BaseModel):
+class Lead(Record):
     """A lead as stored."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: LeadId
     external_id: str | None
@@ -125,72 +103,19 @@ class Lead(BaseModel):
     custom: dict[str, Any]
     owner_id: UUID | None
     import_id: ImportId | None
-    quality_score: int | None = Field(description="0 to 100; null until scored.")
+    quality_score: int | None = Field(ge=0, le=100, description="Null until scored.")
     conversion_probability: float | None = Field(
         description="0 to 1, calibrated; null until scored."
     )
     scored_at: datetime | None
+    converted_at: datetime | None
+    converted_contact_id: UUID | None
+    converted_company_id: UUID | None
+    converted_deal_id: UUID | None
     version: int = Field(description="Rises with every change; the ETag is this number in quotes.")
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
-
-
-class LeadPage(BaseModel):
-    """Some leads, and where the next ones begin."""
-
-    items: list[Lead]
-    next_cursor: str | None = Field(
-        description="Send as `cursor` for the next page; null: the last."
-    )
-    total: int | None = Field(description="How many match in all; null unless `total=true`.")
-
-
-class LeadSort(StrEnum):
-    """The order of a list; `-` means descending. Leads without a score count as below 0."""
-
-    CREATED = "created_at"
-    CREATED_DESC = "-created_at"
-    UPDATED = "updated_at"
-    UPDATED_DESC = "-updated_at"
-    SCORE = "quality_score"
-    SCORE_DESC = "-quality_score"
-
-
-Filter: TypeAlias = Annotated[NotBlank, Field(max_length=320)]
-
-
-class PageQuery(BaseModel):
-    """Which part of a list."""
-
-    model_config = ConfigDict(frozen=True)
-
-    limit: int = Field(default=DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE)
-    cursor: str | None = Field(
-        default=None, max_length=2000, description="`next_cursor` of the page before."
-    )
-
-
-class LeadQuery(PageQuery):
-    """Which leads, in which order."""
-
-    sort: LeadSort = LeadSort.CREATED_DESC
-    status: LeadStatus | None = None
-    source: Filter | None = Field(default=None, description="Exactly this source.")
-    email: Filter | None = Field(default=None, description="This address, in any capitals.")
-    q: Filter | None = Field(
-        default=None, description="Text found in the name, e-mail, phone, company or external id."
-    )
-    quality_score_gte: int | None = Field(default=None, alias="quality_score.gte", ge=0, le=100)
-    quality_score_lte: int | None = Field(default=None, alias="quality_score.lte", ge=0, le=100)
-    created_at_gte: Moment | None = Field(default=None, alias="created_at.gte")
-    created_at_lt: Moment | None = Field(default=None, alias="created_at.lt")
-    include_deleted: bool = False
-    total: bool = Field(default=False, description="Count all that match; costs time.")
-
-    def scope(self) -> str:
-        """What a cursor of this list is bound to, besides the agency."""
-        return self.model_dump_json(exclude={"limit", "cursor", "total"})
 
 
 class LeadScore(BaseModel):

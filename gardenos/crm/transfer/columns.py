@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
 from gardenos.core.errors import InvalidContent
-from gardenos.crm.leads.models import MAX_CUSTOM_KEY_CHARS, MAX_CUSTOM_KEYS
+from gardenos.crm.records.models import MAX_CUSTOM_KEY_CHARS, MAX_CUSTOM_KEYS
 from gardenos.crm.transfer.models import ColumnUse, CustomColumn, LeadField, Mapping
 
 Kind: TypeAlias = Literal["text", "number", "boolean"]

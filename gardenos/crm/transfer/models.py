@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gardenos.core.ids import ImportId
-from gardenos.crm.leads.models import MAX_CUSTOM_KEYS, CustomKey
+from gardenos.crm.records.models import MAX_CUSTOM_KEYS, CustomKey
 
 LeadField: TypeAlias = Literal[
     "external_id",

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
-from gardenos.crm.leads.models import LIMITS, MAX_CUSTOM_TEXT_CHARS, LeadStatus
+from gardenos.crm.leads.models import LIMITS, LeadStatus
+from gardenos.crm.records.models import MAX_CUSTOM_TEXT_CHARS
 from gardenos.crm.transfer.columns import FULL_NAME, LEAD_FIELDS, Kind, Plan
 from gardenos.crm.transfer.models import RowError
 from gardenos.web.text import MAX_EXACT_INTEGER, email_like

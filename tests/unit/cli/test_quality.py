@@ -4,26 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from gardenos.cli import quality
-from tests.conftest import pytest_collection_modifyitems
 from tests.support.commands import CommandLine
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-CRASHES = """
-import os
-
-
-def test_that_passes():
-    pass
-
-
-def test_that_takes_its_process_along():
-    os._exit(0)
-"""
+    import pytest
 
 
 def test_tests_run_without_settings_but_with_what_is_said_to_them(
@@ -56,44 +41,6 @@ async def test_test_hands_pytest_its_arguments_and_its_exit_code_back(fresh: Com
     said = await fresh.run("test", *arguments)
     assert "deselected" in said.output
     assert said.code == 5
-
-
-@pytest.mark.parametrize(
-    "arguments", [[], ["-q", "-x"], ["tests/unit", "tests/integration"], ["-k", "leads", "-n", "4"]]
-)
-def test_the_suite_and_its_folders_are_shared_between_processes(arguments: list[str]) -> None:
-    assert quality.in_parallel(arguments)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["tests/unit/cli/test_home.py"], ["-x", "tests/e2e/test_notebook.py::test_it"], ["-s"]],
-)
-def test_a_file_and_what_is_to_be_watched_stay_in_one_process(arguments: list[str]) -> None:
-    assert not quality.in_parallel(arguments)
-
-
-async def test_a_process_that_dies_with_its_test_fails_the_run(
-    fresh: CommandLine, tmp_path: Path
-) -> None:
-    (tmp_path / "test_crash.py").write_text(CRASHES)
-    said = await fresh.run("test", tmp_path, "-n", "2")
-    assert said.code == 1
-    assert "1 failed, 1 passed" in said.output
-    assert "crashed while running 'test_crash.py::test_that_takes_its_process_along'" in said.output
-
-
-@pytest.mark.parametrize(("mark", "groups"), [("ray", 1), ("lab", 1), ("real_leads", 0)])
-def test_what_brings_up_a_cluster_keeps_to_one_process(
-    request: pytest.FixtureRequest, mark: str, groups: int
-) -> None:
-    item: pytest.Item = pytest.Function.from_parent(
-        request.node.parent, name="test", callobj=lambda: None
-    )
-    item.add_marker(mark)
-    pytest_collection_modifyitems(request.config, [item])
-    found = [marker.args for marker in item.iter_markers("xdist_group")]
-    assert found == [("clusters",)] * groups
 
 
 async def test_benchmarks_are_listed_with_what_they_measure(fresh: CommandLine) -> None:

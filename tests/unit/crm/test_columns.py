@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gardenos.core.errors import InvalidContent
-from gardenos.crm.leads.models import MAX_CUSTOM_KEY_CHARS
+from gardenos.crm.records.models import MAX_CUSTOM_KEY_CHARS
 from gardenos.crm.transfer.columns import by_mapping, by_name
 from gardenos.crm.transfer.models import Mapping
 

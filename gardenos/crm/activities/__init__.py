@@ -1,0 +1,1 @@
+"""Activities: what happened with somebody, in one timeline that nothing changes."""

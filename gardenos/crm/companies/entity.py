@@ -1,0 +1,25 @@
+"""Companies as the records engine knows them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gardenos.crm.companies.models import LIMITS, Company, CompanyChanges, NewCompany
+from gardenos.crm.records import Entity, Include, fields_of
+
+COMPANIES: Final = Entity(
+    noun="companies",
+    singular="company",
+    record=Company,
+    new=NewCompany,
+    changes=CompanyChanges,
+    fields=fields_of(
+        Company,
+        LIMITS,
+        name={"match_column": "name_key", "sort_column": "name_key"},
+        domain={"match_column": "domain_key", "sort_column": "domain_key"},
+    ),
+    search=("name", "domain", "phone", "city", "external_id"),
+    includes={"owner": Include("owner_id", "members")},
+    unique={"companies_external_id_key": "external_id"},
+)

@@ -1,0 +1,1 @@
+"""Contacts: people one does business with."""

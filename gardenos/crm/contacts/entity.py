@@ -1,0 +1,34 @@
+"""Contacts as the records engine knows them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gardenos.crm.contacts.models import LIMITS, Contact, ContactChanges, NewContact
+from gardenos.crm.records import Entity, Include, fields_of
+
+CONTACTS: Final = Entity(
+    noun="contacts",
+    singular="contact",
+    record=Contact,
+    new=NewContact,
+    changes=ContactChanges,
+    fields=fields_of(
+        Contact,
+        LIMITS,
+        email={"match_column": "email_key", "sort_column": "email_key"},
+        last_name={"match_column": "last_name_key", "sort_column": "last_name_key"},
+    ),
+    search=("first_name", "last_name", "email", "phone", "mobile", "external_id"),
+    includes={
+        "company": Include("company_id", "companies"),
+        "owner": Include("owner_id", "members"),
+    },
+    unique={"contacts_external_id_key": "external_id"},
+    checks={
+        "contacts_named": (
+            "last_name",
+            "nobody could find it: give a name, an e-mail address, a number or an external_id",
+        )
+    },
+)

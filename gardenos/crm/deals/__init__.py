@@ -1,0 +1,1 @@
+"""Deals: what is being sold to whom, for how much, and how far it has come."""

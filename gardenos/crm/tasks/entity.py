@@ -1,0 +1,25 @@
+"""Tasks as the records engine knows them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gardenos.crm.records import Entity, Include, fields_of
+from gardenos.crm.tasks.models import LIMITS, NewTask, Task, TaskChanges
+
+TASKS: Final = Entity(
+    noun="tasks",
+    singular="task",
+    record=Task,
+    new=NewTask,
+    changes=TaskChanges,
+    fields=fields_of(Task, LIMITS),
+    search=("title",),
+    includes={
+        "assignee": Include("assignee_id", "members"),
+        "lead": Include("lead_id", "leads"),
+        "contact": Include("contact_id", "contacts"),
+        "company": Include("company_id", "companies"),
+        "deal": Include("deal_id", "deals"),
+    },
+)
