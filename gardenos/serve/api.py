@@ -15,6 +15,7 @@ from gardenos.crm.activities.routes import router as activities
 from gardenos.crm.agencies.routes import router as agencies
 from gardenos.crm.companies.routes import router as companies
 from gardenos.crm.contacts.routes import router as contacts
+from gardenos.crm.custom_fields.routes import router as custom_fields
 from gardenos.crm.deals.routes import boards
 from gardenos.crm.deals.routes import router as deals
 from gardenos.crm.leads.routes import router as leads
@@ -48,6 +49,7 @@ _ROUTERS = (
     deals,
     tasks,
     activities,
+    custom_fields,
     imports,
     work,
     operations,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gardenos.crm.companies.models import LIMITS, Company, CompanyChanges, NewCompany
+from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.records import Entity, Include, fields_of
 
 COMPANIES: Final = Entity(
@@ -13,6 +14,7 @@ COMPANIES: Final = Entity(
     record=Company,
     new=NewCompany,
     changes=CompanyChanges,
+    custom=custom_fields.typed,
     fields=fields_of(
         Company,
         LIMITS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gardenos.crm.contacts.models import LIMITS, Contact, ContactChanges, NewContact
+from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.records import Entity, Include, fields_of
 
 CONTACTS: Final = Entity(
@@ -13,6 +14,7 @@ CONTACTS: Final = Entity(
     record=Contact,
     new=NewContact,
     changes=ContactChanges,
+    custom=custom_fields.typed,
     fields=fields_of(
         Contact,
         LIMITS,

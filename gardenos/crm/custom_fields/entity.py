@@ -26,8 +26,8 @@ CUSTOM_FIELDS: Final = Entity(
     checks={
         "custom_fields_options": (
             "options",
-            "do not fit the kind: a choice has `choices`, no two the same; a relation has `entity`; "
-            "money may have `currency`; others have nothing",
+            "do not fit the kind: choices are no two the same, a relation has `entity`",
+
         ),
         "custom_values_fit": ("kind", "is not that of values that are stored"),
     },

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
 from gardenos.core.errors import Conflict, Forbidden
+from gardenos.crm.custom_fields.models import FieldKind
+from gardenos.crm.records import Field
+from gardenos.crm.records.entity import untyped
+from gardenos.crm.records.kinds import Kind, Slot
 from gardenos.db import sql
 from gardenos.db.session import TenantSession
 
@@ -67,3 +71,35 @@ async def _fit(session: TenantSession, field: Mapping[str, Any], *, converts: bo
         )
     if converts:
         await session.execute(QUERIES["allow_conversion"], key)
+
+
+_COMPARED: Final[Mapping[FieldKind, tuple[Kind, Slot]]] = {
+    FieldKind.NUMBER: (Kind.NUMBER, Slot.NUMBER),
+    FieldKind.MONEY: (Kind.DECIMAL, Slot.NUMBER),
+    FieldKind.BOOLEAN: (Kind.BOOLEAN, Slot.NUMBER),
+    FieldKind.DATE: (Kind.DATE, Slot.DATE),
+    FieldKind.RELATION: (Kind.ID, Slot.TEXT),
+}
+"""What lists take the values for; all others are text."""
+
+
+async def typed(session: TenantSession, entity: str, keys: Collection[str]) -> Mapping[str, Field]:
+    """What these keys of `custom` are to a list; those without a definition as free values."""
+    rows = await session.fetch(QUERIES["find_definitions"], entity, list(keys))
+    defined = {row["key"]: _field(row["key"], FieldKind(row["kind"])) for row in rows}
+    return {**await untyped(session, entity, keys), **defined}
+
+
+def _field(key: str, kind: FieldKind) -> Field:
+    compared, slot = _COMPARED.get(kind, (Kind.TEXT, Slot.TEXT))
+    several = kind is FieldKind.MULTI_CHOICE
+    return Field(
+        name=f"custom.{key}",
+        kind=compared,
+        key=key,
+        slot=slot,
+        small=kind is FieldKind.EMAIL,
+        several=several,
+        # Ids have no order that says anything, and of several choices none is the first.
+        sortable=not several and kind is not FieldKind.RELATION,
+    )

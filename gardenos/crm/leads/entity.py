@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.leads.models import LIMITS, Lead, LeadChanges, NewLead
 from gardenos.crm.records import Entity, Include, fields_of
 
@@ -13,6 +14,7 @@ LEADS: Final = Entity(
     record=Lead,
     new=NewLead,
     changes=LeadChanges,
+    custom=custom_fields.typed,
     fields=fields_of(
         Lead,
         LIMITS,

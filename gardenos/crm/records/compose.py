@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, asyncpg
 from sqlalchemy.sql.elements import CompilerElement
 
-from gardenos.crm.records import conditions
+from gardenos.crm.records import conditions, kept
 from gardenos.crm.records.conditions import Condition
 from gardenos.crm.records.entity import Entity, Related
 from gardenos.crm.records.fields import Field
@@ -130,7 +130,9 @@ def listed(entity: Entity, shape: ListShape) -> Statement:
         total = select(func.count()).select_from(entity.table).where(*matching)
         # Its own look at the table, or the page's conditions would be the count's, too.
         shown.append(total.correlate(None).scalar_subquery().label(TOTAL))
-    statement: Select[Any] = select(*shown).where(*matching)
+    statement: Select[Any] = kept.joined(
+        select(*shown).where(*matching), entity.table, [one.field for one in shape.sort]
+    )
     if shape.after is not None:
         statement = statement.where(conditions.behind(entity.table, shape.sort, shape.after))
     order = [

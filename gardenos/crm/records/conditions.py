@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from gardenos.crm.records import kept
 from gardenos.crm.records.fields import Field
 from gardenos.crm.records.kinds import ORDERINGS, SQL_TYPES, Kind, Op
 from gardenos.crm.records.query import Sort
@@ -51,6 +52,14 @@ class Condition:
 
 def filtered(table: Table, condition: Condition, name: str) -> ColumnElement[bool]:
     """The condition, with its value as the parameter `name`."""
+    field, op = condition.field, condition.op
+    whole_text = op in (Op.CONTAINS, Op.STARTS_WITH) and not field.several
+    if field.slot is None or whole_text:
+        return _plain(table, condition, name)
+    return kept.filtered(table, field, op, name, negated=condition.negated)
+
+
+def _plain(table: Table, condition: Condition, name: str) -> ColumnElement[bool]:
     field, op = condition.field, condition.op
     if op is Op.IS_NULL:
         value = column(table, field)
@@ -122,6 +131,8 @@ def _custom(table: Table, field: Field, operator: str) -> ColumnElement[Any]:
 
 def sorted_column(table: Table, field: Field) -> ColumnElement[Any]:
     """What a list is sorted by for the field."""
+    if field.slot is not None:
+        return kept.sort_column(table, field)
     return table.c[field.sort_column] if field.sort_column else column(table, field)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.records import Entity, Include, fields_of
 from gardenos.crm.tasks.models import LIMITS, NewTask, Task, TaskChanges
 
@@ -13,6 +14,7 @@ TASKS: Final = Entity(
     record=Task,
     new=NewTask,
     changes=TaskChanges,
+    custom=custom_fields.typed,
     fields=fields_of(Task, LIMITS),
     search=("title",),
     includes={
