@@ -112,8 +112,8 @@ def _narrowed(value: ColumnElement[Any], field: Field, op: Op, name: str) -> Col
     match op:
         case Op.IN | Op.NOT_IN:
             one = func.unnest(bindparam(name, type_=ARRAY(SQL_TYPES[field.kind])))
-            each = one.table_valued("value").c.value
-            return value == func.any(func.array(select(_as_kept(each, field)).scalar_subquery()))
+            each = one.column_valued("one")
+            return value.in_(select(_as_kept(each, field)))
         case Op.EQ | Op.NE:
             return value == _as_kept(_bound(name, field), field)
         case Op.CONTAINS:
@@ -176,6 +176,5 @@ def _exact(table: Table, field: Field, op: Op, name: str) -> ColumnElement[bool]
     if op in (Op.EQ, Op.NE):
         value = _bound(name, field)
         return (text == (func.lower(value) if field.small else value)).is_(True)
-    one = func.unnest(bindparam(name, type_=ARRAY(_TEXT))).table_valued("value").c.value
-    listed = select(func.lower(one) if field.small else one).scalar_subquery()
-    return (text == func.any(func.array(listed))).is_(True)
+    one = func.unnest(bindparam(name, type_=ARRAY(_TEXT))).column_valued("one")
+    return text.in_(select(func.lower(one) if field.small else one)).is_(True)
