@@ -28,6 +28,15 @@ from gardenos.backup.watch import SILENT, Watch
 from gardenos.db.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 _LOOK_AGAIN_S = 0.2
+_BEFORE_PATRONI = "postgresql.base.conf"
+"""Where Patroni puts the settings that it found, and includes them from its own."""
+_HBA = """\
+local all all scram-sha-256
+local replication all scram-sha-256
+host all all 127.0.0.1/32 scram-sha-256
+host all all ::1/128 scram-sha-256
+"""
+"""As the embedded server begins."""
 _TOO_SHORT = "recovery ended before configured recovery target was reached"
 
 
@@ -133,6 +142,7 @@ def restore(
         segments = _fetch_log(store, catalog, goal.backup, log, watch)
         watch.doing("Recovering, and checking every table")
         _recover(server, goal, log, segments)
+        _leave_cluster(server)
     except BaseException:
         server.halt()
         shutil.rmtree(into, ignore_errors=True)
@@ -234,6 +244,20 @@ def _recover(server: Restored, goal: Goal, log: Path, segments: Sequence[Segment
         checks.check_tables(dsn)
         server.halt()
     checks.check_pages(server.data)
+
+
+def _leave_cluster(server: Restored) -> None:
+    """Give data that Patroni had run PostgreSQL's own settings back.
+
+    Patroni's name the other members, for whom each commit would wait, and let nobody in by the socket.
+    """
+    own = server.data / _BEFORE_PATRONI
+    if not own.exists():
+        return
+    own.replace(server.data / "postgresql.conf")
+    (server.data / "pg_hba.conf").write_text(_HBA)
+    for left in (*server.data.glob("*.conf.backup"), server.data / "patroni.dynamic.json"):
+        left.unlink(missing_ok=True)
 
 
 def _await_promotion(server: Restored, dsn: str, goal: Goal, segments: Sequence[Segment]) -> None:

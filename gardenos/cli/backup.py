@@ -26,6 +26,10 @@ backup_commands = typer.Typer(
 )
 Keep = Annotated[int | None, typer.Option(min=1, help="How many full backups stay.")]
 _MEGA = 1_000_000
+_OF_A_LAB = (
+    "Its superuser has the lab's password: copy lab/secrets/superuser_password to "
+    "secrets/postgres_superuser_password first. `gardenos up --database embedded` then runs on it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +252,7 @@ async def _archive(chest: Chest, *, once: bool, every_s: float) -> None:
     from gardenos.core.errors import GardenOSError
 
     reached: Reached | None = None
+    failed = False
     while True:
         try:
             async with chest.server() as (conn, server):
@@ -257,10 +262,11 @@ async def _archive(chest: Chest, *, once: bool, every_s: float) -> None:
             if once:
                 raise
             errors.print(f"{datetime.now(UTC):%H:%M:%S} {error}", markup=False)
+            failed = True
         else:
-            if now.stored or reached is None:
+            if now.stored or reached is None or failed:
                 console.print(f"{datetime.now(UTC):%H:%M:%S} Stored {now.stored} segments.")
-            reached = now
+            reached, failed = now, False
         if once:
             return
         await asyncio.sleep(every_s)
@@ -283,7 +289,8 @@ def restore(
 ) -> None:
     """Bring the database of a moment back, into a new folder; what there is stays as it is."""
     from gardenos.backup import restore as restoring
-    from gardenos.cli.screen import console, near
+    from gardenos.cli import database
+    from gardenos.cli.screen import console, near, to_type
     from gardenos.db.embedded import reachable
 
     moment = _moment(to) if to else None
@@ -300,6 +307,8 @@ def restore(
     console.print(f"The database as of {reached} is in {near(done.folder)}.")
     console.print("To use it, with GardenOS stopped, put it in the place of:")
     console.print(f"  {near(chest.home.postgres.folder)}", markup=False)
+    if database.is_labs(chest.home, chest.home.settings()):
+        console.print(to_type(_OF_A_LAB))
 
 
 def _moment(text: str) -> datetime:

@@ -24,6 +24,8 @@ from gardenos.db.session import UNREACHABLE
 _APP_LOGIN = "gardenos_app"
 _MAINTENANCE = "postgres"
 _CHOICES = ("embedded", "lab")
+_HANGS_UP = "connection_lost"
+_HUNG_UP = "connections are closed at once, as by a proxy that has no server to lead to"
 _WRITE_IT = "Write it as postgresql://user:password@host:5432/database."
 
 
@@ -82,6 +84,18 @@ def is_external(home: Home, settings: Settings) -> bool:
     ours = secrets.read(home, secrets.SUPERUSER_PASSWORD) is not None
     chosen = secrets.read(home, secrets.ADMIN_DATABASE_URL) is not None
     return by_environment or (settings.database_url is not None and (chosen or not ours))
+
+
+def is_labs(home: Home, settings: Settings) -> bool:
+    """Whether the database is that of the installation's own lab."""
+    url = settings.database_url
+    return url is not None and _leads_to_lab(home, url.get_secret_value())
+
+
+def _leads_to_lab(home: Home, dsn: str) -> bool:
+    from gardenos.cli import lab
+
+    return lab.is_at(home, address(dsn).partition("/")[0])
 
 
 def choose(home: Home, which: str) -> None:
@@ -194,8 +208,15 @@ def connecting(dsn: str) -> Generator[None]:
 
 def unreachable(dsn: str, error: BaseException) -> CommandFailed:
     """What to say where nobody answers."""
+    said = _HUNG_UP if _HANGS_UP in str(error) else str(error) or type(error).__name__
+    if _leads_to_lab(Home.default(), dsn):
+        return CommandFailed(
+            f"The lab at {address(dsn)} leads to no database: {said}.",
+            todo="See `gardenos lab status`. When a node dies, another leads within half a minute; "
+            "`gardenos lab up` starts what does not run.",
+        )
     return CommandFailed(
-        f"The database at {address(dsn)} does not answer: {str(error) or type(error).__name__}.",
+        f"The database at {address(dsn)} does not answer: {said}.",
         todo="Start it, or correct GARDENOS_DATABASE_URL and GARDENOS_ADMIN_DATABASE_URL. "
         "Without these variables GardenOS brings its own PostgreSQL.",
     )

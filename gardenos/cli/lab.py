@@ -100,6 +100,7 @@ def kill(
 @commands.command()
 def down() -> None:
     """Stop the lab; its data stay."""
+    from gardenos.cli import database
     from gardenos.cli.screen import step
 
     home = _home()
@@ -110,6 +111,10 @@ def down() -> None:
     with home.locked("lab down"), step("Stopping the lab") as say:
         stopped = lab.down()
         say("The lab is stopped" if stopped else "The lab did not run; there was nothing to stop")
+    if home.running() and database.is_labs(home, home.settings()):
+        console.print(
+            to_type("GardenOS runs on it, and answers 503 until `gardenos lab up` brings it back.")
+        )
 
 
 def _home() -> Home:
@@ -123,6 +128,16 @@ def folder(home: Home) -> Path:
     from gardenos.db.embedded import reachable
 
     return reachable(home.folder / "lab")
+
+
+def is_at(home: Home, servers: str) -> bool:
+    """Whether these servers of a connection string are the lab of an installation."""
+    from gardenos.lab import state
+    from gardenos.lab.layout import Layout
+
+    where = folder(home)
+    known = state.read(where / "run")
+    return known is not None and servers == Layout(where, known.base_port).ways_in
 
 
 def _lab(home: Home, *, port: int | None = None) -> Lab:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from rich.markup import escape
 
+from gardenos.cli import lab
 from gardenos.cli.home import Home
 from gardenos.cli.problems import CommandFailed
 from gardenos.cli.screen import console
@@ -31,6 +32,7 @@ def patterns(home: Home) -> Mapping[str, tuple[Path, str]]:
         "serve": (ray / "serve", "*.log"),
         "haproxy": (ray, "haproxy*"),
         "dashboard": (ray, "dashboard*.log"),
+        "lab": (lab.folder(home) / "logs", "*.log"),
     }
 
 

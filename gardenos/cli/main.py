@@ -102,7 +102,7 @@ def status() -> None:
 def logs(
     component: Annotated[
         str | None,
-        typer.Argument(help="gardenos, postgres, ray, workers, serve, haproxy or dashboard."),
+        typer.Argument(help="gardenos, postgres, ray, workers, serve, haproxy, dashboard or lab."),
     ] = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,

@@ -11,8 +11,11 @@ from rich.markup import escape
 
 from gardenos.cli import cluster, database, processes
 from gardenos.cli.home import Home
-from gardenos.cli.screen import console, near, table
+from gardenos.cli.screen import console, near, table, to_type
 from gardenos.core.config import Settings
+
+_AT_WORK = frozenset({"HEALTHY", "UPSCALING", "DOWNSCALING"})
+"""What Serve says of a deployment that has replicas to send requests to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,9 @@ def _database(home: Home, settings: Settings) -> Part:
     if database.is_external(home, settings):
         url = settings.database_url or settings.admin_database_url
         dsn = url.get_secret_value() if url else ""
-        return Part("PostgreSQL", database.answers(dsn), database.address(dsn), "not ours to stop")
+        labs = database.is_labs(home, settings)
+        said = to_type("`gardenos lab status` says more") if labs else "not ours to stop"
+        return Part("PostgreSQL", database.answers(dsn), database.address(dsn), said)
     pid = home.postgres.pid()
     said = f"process {pid}{_since(pid)}" if pid else ""
     return Part("PostgreSQL", pid is not None, near(home.postgres.folder), said)
@@ -87,7 +92,7 @@ def _deployments(home: Home, settings: Settings) -> list[Part]:
     for name, deployment in sorted(found.items()):
         replicas = deployment.get("replicas", [])
         runs = sum(replica.get("state") == "RUNNING" for replica in replicas)
-        healthy = deployment.get("status") == "HEALTHY" and runs > 0
+        healthy = deployment.get("status") in _AT_WORK and runs > 0
         listed.append(
             Part(name, healthy, f"{runs} replica{'s' * (runs != 1)}", deployment.get("message", ""))
         )

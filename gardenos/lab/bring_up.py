@@ -161,8 +161,7 @@ def app_url(layout: Layout, passwords: Passwords) -> str:
 
 
 def _url(layout: Layout, user: str, password: str, database: str) -> str:
-    hosts = ",".join(str(layout.write(n)) for n in PROXY_NUMBERS)
-    return f"postgresql://{user}:{quote(password, safe='')}@{hosts}/{database}"
+    return f"postgresql://{user}:{quote(password, safe='')}@{layout.ways_in}/{database}"
 
 
 def environment(folder: Path) -> dict[str, str]:

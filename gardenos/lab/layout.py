@@ -71,6 +71,11 @@ class Layout:
         """Where an HAProxy leads to the leader."""
         return Address(HOST, self.base + 3 * (proxy - 1))
 
+    @property
+    def ways_in(self) -> str:
+        """Where both HAProxies lead to the leader, as connection strings name several servers."""
+        return ",".join(str(self.write(proxy)) for proxy in PROXY_NUMBERS)
+
     def read(self, proxy: int) -> Address:
         """Where an HAProxy leads to a replica."""
         return Address(HOST, self.base + 3 * (proxy - 1) + 1)

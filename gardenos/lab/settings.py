@@ -80,7 +80,8 @@ def patroni(layout: Layout, node: str, passwords: Passwords, *, programs: Path) 
             "parameters": {"unix_socket_directories": "", **_SIZES},
             "pg_hba": [
                 "host all all 127.0.0.0/8 scram-sha-256",
-                "host replication replicator 127.0.0.0/8 scram-sha-256",
+                # `./garden backup` comes as the superuser.
+                "host replication replicator,postgres 127.0.0.0/8 scram-sha-256",
             ],
         },
     }

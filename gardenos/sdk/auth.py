@@ -42,7 +42,8 @@ class _Grant(BaseModel):
 
 def _is_final(response: httpx.Response) -> bool:
     """Whether a refusal is about what was sent, so that sending it again is no use."""
-    return response.is_client_error and response.status_code != _TOO_MANY_REQUESTS
+    passes = response.status_code == _TOO_MANY_REQUESTS or problems.is_stopgap(response)
+    return response.is_client_error and not passes
 
 
 class PasswordAuth(httpx.Auth):

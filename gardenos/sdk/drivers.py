@@ -18,7 +18,7 @@ from gardenos.core.errors import GardenOSError
 from gardenos.sdk.call import Call, Pause, Plan, Step, after
 from gardenos.sdk.errors import Unreachable
 from gardenos.sdk.events import Event, EventReader, Stream
-from gardenos.sdk.problems import from_response, retry_after_s, unreachable
+from gardenos.sdk.problems import from_response, is_stopgap, retry_after_s, unreachable
 from gardenos.sdk.results import Page
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class Driver:
 
     def _rules(self, call: Call[Any], give_up_at: float) -> dict[str, Any]:
         passing = retry_if_exception_type(_PASSING_ERRORS) | retry_if_answer(
-            lambda answer: answer.status_code in _PASSING_STATUSES
+            lambda answer: answer.status_code in _PASSING_STATUSES or is_stopgap(answer)
         )
 
         def out_of_time(state: RetryCallState) -> bool:

@@ -16,6 +16,7 @@ from gardenos.core import errors
 from gardenos.core.errors import PROBLEM_TYPE_PREFIX, GardenOSError
 from gardenos.sdk.errors import Unreachable
 
+_NOT_FOUND = 404
 _OWN_MEMBERS = frozenset({"type", "title", "status", "detail", "errors"})
 _SHOWN_CHARS = 200
 
@@ -72,9 +73,22 @@ def retry_after_s(response: httpx.Response) -> float | None:
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
+def is_stopgap(response: httpx.Response) -> bool:
+    """Whether not GardenOS answered, but Serve's own proxy in its place.
+
+    That one says 404 in plain text while it knows no routes; GardenOS always says it in JSON.
+    """
+    return response.status_code == _NOT_FOUND and not _body(response)
+
+
 def from_response(response: httpx.Response) -> GardenOSError:
     """The exception an error answer stands for; problem+json, GoTrue's shape, or any text."""
     body = _body(response)
+    if is_stopgap(response):
+        return Unreachable(
+            f"Something answers there, but it is not GardenOS: {_shown(response)}. GardenOS may be "
+            "starting. Check the URL, and that `gardenos status` says it runs."
+        )
     about = body.get("type")
     code: str | None = None
     if isinstance(about, str) and about.startswith(PROBLEM_TYPE_PREFIX):
@@ -82,8 +96,7 @@ def from_response(response: httpx.Response) -> GardenOSError:
     said = body.get("detail") or body.get("msg") or body.get("error_description")
     detail = str(said) if said else None
     if detail is None and not body:
-        shown = response.text.strip()[:_SHOWN_CHARS]
-        detail = f"{response.status_code} {response.reason_phrase}: {shown}".rstrip(": ")
+        detail = _shown(response)
     faults = body.get("errors")
     return _kind(response.status_code, code)(
         detail,
@@ -91,6 +104,11 @@ def from_response(response: httpx.Response) -> GardenOSError:
         retry_after_s=retry_after_s(response),
         extra={name: value for name, value in body.items() if name not in _OWN_MEMBERS},
     )
+
+
+def _shown(response: httpx.Response) -> str:
+    shown = response.text.strip()[:_SHOWN_CHARS]
+    return f"{response.status_code} {response.reason_phrase}: {shown}".rstrip(": ")
 
 
 @contextmanager

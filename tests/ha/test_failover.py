@@ -9,10 +9,9 @@ from benchmarks._failover_run import Result
 from benchmarks._failover_stage import Stage
 from gardenos.lab import watch
 from gardenos.lab.bring_up import environment
+from tests.support.lab import BUSY_S
 
 Run = Callable[[str], Result]
-BUSY_S = 15.0
-"""What a machine that runs other tests may add to a write gap; the matrix is held to the targets."""
 
 
 def assert_nothing_is_lost(result: Result) -> None:

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from gardenos.cli import database, logs, status
+from gardenos.cli.home import Home
 from gardenos.cli.lab import commands
 from gardenos.cli.problems import CommandFailed
+from gardenos.core.config import Settings
 from gardenos.lab import programs, state
 from gardenos.lab.bring_up import environment
 from gardenos.lab.errors import LabError, LabRefused
+from gardenos.lab.layout import Layout
 from gardenos.lab.state import State
 
 
@@ -87,6 +91,38 @@ def test_the_status_of_a_lab_that_does_not_run_is_not_well() -> None:
     assert done.exit_code == 1
     assert "gone" in done.output
     assert "lab up" in done.output
+
+
+def test_a_lab_without_a_leader_is_told_from_a_database_that_is_away(stopped: Path) -> None:
+    hung_up = ConnectionError("unexpected connection_lost() call")
+    there = f"postgresql://gardenos_app:hush@{Layout(stopped, 20_000).ways_in}/gardenos"
+    labs = database.unreachable(there, hung_up)
+    assert labs.detail.startswith(
+        "The lab at 127.0.0.1:20000,127.0.0.1:20003/gardenos leads to no "
+    )
+    assert "closed at once" in labs.detail
+    assert "`gardenos lab up`" in labs.todo
+    elsewhere = database.unreachable(there.replace("20000", "20001"), hung_up)
+    assert elsewhere.detail.startswith("The database at 127.0.0.1:20001,127.0.0.1:20003/gardenos")
+    assert "GARDENOS_DATABASE_URL" in elsewhere.todo
+    assert "hush" not in labs.detail + elsewhere.detail
+
+
+def test_the_status_of_gardenos_names_the_lab(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{Layout(stopped, 20_000).ways_in}/gardenos"
+    monkeypatch.setenv("GARDENOS_DATABASE_URL", f"postgresql://gardenos_app:hush@{address}")
+    home = Home(stopped)
+    first = status.parts(home, Settings.load(stopped))[0]
+    assert (first.name, first.runs, first.where) == ("PostgreSQL", False, address)
+    assert "lab status` says more" in first.said
+
+
+def test_the_logs_of_a_lab_are_shown_by_its_name(stopped: Path) -> None:
+    (stopped / "lab" / "logs").mkdir()
+    (stopped / "lab" / "logs" / "pg1.log").write_text("promoted self to leader\n")
+    assert logs.files(Home(stopped), "lab") == {stopped / "lab" / "logs" / "pg1.log": "lab"}
 
 
 def test_this_environment_has_what_a_lab_needs() -> None:

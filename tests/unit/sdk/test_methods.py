@@ -24,6 +24,7 @@ from gardenos.sdk import (
     Unreachable,
 )
 from gardenos.testing import samples
+from gardenos.testing.wire import problem
 
 if TYPE_CHECKING:
     from gardenos.testing.wire import Wire
@@ -291,7 +292,7 @@ def test_what_agents_made_of_a_lead_is_read_to_the_end(wire: Wire, garden: Garde
 
 
 def test_an_odd_id_stays_one_segment_of_the_path(wire: Wire, garden: GardenOS) -> None:
-    wire.will(httpx.Response(200, json={"served": 7}), httpx.Response(404))
+    wire.will(httpx.Response(200, json={"served": 7}), problem(404, "not-found"))
     assert garden.orchestrator.metrics("lead_analysis#a/b?c")["served"] == 7
     with pytest.raises(NotFound):
         garden.leads.get("../tasks?x=1")

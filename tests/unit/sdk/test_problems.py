@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gardenos.core import errors
-from gardenos.core.errors import GardenOSError, InvalidContent, NotFound
+from gardenos.core.errors import Forbidden, GardenOSError, InvalidContent
 from gardenos.sdk import UnexpectedAnswer
 from gardenos.sdk.problems import from_response
 from gardenos.testing import samples
@@ -40,9 +40,9 @@ def test_a_problem_newer_than_the_client_keeps_its_status_and_code() -> None:
 
 
 def test_an_answer_without_a_problem_is_told_by_its_status() -> None:
-    error = from_response(httpx.Response(404, text="nothing here"))
-    assert type(error) is NotFound
-    assert "nothing here" in error.detail
+    error = from_response(httpx.Response(403, text="not you"))
+    assert type(error) is Forbidden
+    assert "not you" in error.detail
     assert from_response(httpx.Response(302)).status == 302
 
 

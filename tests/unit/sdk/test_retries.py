@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from gardenos.core.errors import RateLimited, Unavailable
+from gardenos.core.errors import NotFound, RateLimited, Unavailable
 from gardenos.sdk import Unreachable
 from gardenos.testing import samples
 from gardenos.testing.wire import Wire, problem
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
         problem(503, "unavailable"),
         httpx.Response(502, text="<html>"),
         httpx.Response(504),
+        httpx.Response(404, text="Path '/v1/leads' not found. Ping http://.../-/routes"),
     ],
-    ids=["connect", "read", "cut-off", "429", "503", "502", "504"],
+    ids=["connect", "read", "cut-off", "429", "503", "502", "504", "stopgap"],
 )
 def test_what_passes_is_waited_out(
     wire: Wire, garden: GardenOS, passing: httpx.Response | Exception
@@ -63,12 +64,49 @@ def test_a_patch_is_never_repeated(wire: Wire, garden: GardenOS) -> None:
     assert wire.slept == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 422, 500])
+@pytest.mark.parametrize("status", [400, 401, 403, 409, 412, 422, 500])
 def test_what_does_not_pass_is_not_repeated(wire: Wire, garden: GardenOS, status: int) -> None:
     wire.will(httpx.Response(status))
     with pytest.raises(Exception, match=str(status)):
         garden.leads.get(samples.LEAD_ID)
     assert len(wire.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        problem(404, "not-found"),
+        httpx.Response(404, json={"code": 404, "error_code": "user_not_found", "msg": "No."}),
+    ],
+    ids=["problem", "gotrue"],
+)
+def test_what_gardenos_does_not_find_is_not_asked_for_again(
+    wire: Wire, garden: GardenOS, refusal: httpx.Response
+) -> None:
+    wire.will(refusal)
+    with pytest.raises(NotFound, match="No"):
+        garden.leads.get(samples.LEAD_ID)
+    assert len(wire.asked) == 1
+
+
+def test_a_404_of_something_else_is_no_gardenos_in_the_end(wire: Wire, garden: GardenOS) -> None:
+    wire.will(*[httpx.Response(404, text="Nothing here.") for _ in range(1000)])
+    began = wire.time
+    with pytest.raises(Unreachable, match=r"not GardenOS: 404 Not Found: Nothing here\."):
+        garden.leads.get(samples.LEAD_ID)
+    assert len(wire.asked) > 3
+    assert wire.time - began < 60
+
+
+def test_signing_in_waits_until_gardenos_itself_answers(wire: Wire, member: GardenOS) -> None:
+    grant = {"access_token": "token-1", "refresh_token": "again", "expires_in": 3600}
+    wire.will(
+        httpx.Response(404, text="Nothing here."),
+        httpx.Response(200, json=grant),
+        httpx.Response(200, json=samples.lead()),
+    )
+    assert member.leads.get(samples.LEAD_ID).id == samples.LEAD_ID
+    assert len(wire.slept) == 1
 
 
 def test_retry_after_is_honoured(wire: Wire, garden: GardenOS) -> None:

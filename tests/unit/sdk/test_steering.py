@@ -141,6 +141,7 @@ async def test_a_stream_that_breaks_is_taken_up_where_it_broke(
         wire.will(
             stream(("queued", "0.queued", "queued"), ("running", "1.running", "running")),
             httpx.ConnectError("refused"),
+            httpx.Response(404, text="Nothing here."),
             problem(503, "unavailable", retry_after_s=2),
             stream(("finished", "1.succeeded", "succeeded")),
         )
@@ -154,9 +155,10 @@ async def test_a_stream_that_breaks_is_taken_up_where_it_broke(
     answers()
     followed = [task.state async for task in agarden.tasks.follow(samples.TASK_ID)]
     assert followed[-1] == "succeeded"
-    assert wire.paths == [EVENTS] * 8
-    assert [request.headers.get("Last-Event-ID") for request in wire.asked[:4]] == [
+    assert wire.paths == [EVENTS] * 10
+    assert [request.headers.get("Last-Event-ID") for request in wire.asked[:5]] == [
         None,
+        "1.running",
         "1.running",
         "1.running",
         "1.running",
