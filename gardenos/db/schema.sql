@@ -122,6 +122,46 @@ $$;
 
 ALTER FUNCTION app.complete_task() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.conversion_state(lead uuid) RETURNS TABLE(noun text, record_id uuid, state text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  WITH c AS (SELECT * FROM public.lead_conversions WHERE lead_id = lead AND undone_at IS NULL)
+  SELECT 'deals', r.id, CASE
+           WHEN r.deleted_at IS NOT NULL THEN 'gone' WHEN r.version <> c.deal_version THEN 'changed'
+           WHEN EXISTS (SELECT FROM public.activities x WHERE x.deal_id = r.id)
+             OR EXISTS (SELECT FROM public.tasks x WHERE x.deal_id = r.id)
+             OR EXISTS (SELECT FROM public.attachments x WHERE x.deal_id = r.id)
+             OR EXISTS (SELECT FROM public.taggings x WHERE x.deal_id = r.id) THEN 'used'
+           ELSE 'untouched' END
+    FROM c JOIN public.deals r ON r.id = c.deal_id WHERE c.deal_version IS NOT NULL
+  UNION ALL
+  SELECT 'contacts', r.id, CASE
+           WHEN r.deleted_at IS NOT NULL THEN 'gone' WHEN r.version <> c.contact_version THEN 'changed'
+           WHEN EXISTS (SELECT FROM public.activities x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.tasks x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.attachments x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.taggings x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.deals x WHERE x.contact_id = r.id AND x.id IS DISTINCT FROM c.deal_id)
+             OR EXISTS (SELECT FROM public.leads x WHERE x.converted_contact_id = r.id AND x.id <> c.lead_id) THEN 'used'
+           ELSE 'untouched' END
+    FROM c JOIN public.contacts r ON r.id = c.contact_id WHERE c.contact_version IS NOT NULL
+  UNION ALL
+  SELECT 'companies', r.id, CASE
+           WHEN r.deleted_at IS NOT NULL THEN 'gone' WHEN r.version <> c.company_version THEN 'changed'
+           WHEN EXISTS (SELECT FROM public.activities x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.tasks x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.attachments x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.taggings x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.contacts x WHERE x.company_id = r.id AND x.id IS DISTINCT FROM c.contact_id)
+             OR EXISTS (SELECT FROM public.deals x WHERE x.company_id = r.id AND x.id IS DISTINCT FROM c.deal_id)
+             OR EXISTS (SELECT FROM public.leads x WHERE x.converted_company_id = r.id AND x.id <> c.lead_id) THEN 'used'
+           ELSE 'untouched' END
+    FROM c JOIN public.companies r ON r.id = c.company_id WHERE c.company_version IS NOT NULL
+$$;
+
+ALTER FUNCTION app.conversion_state(lead uuid) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.count_custom_values(entity text, key text, kind text, options jsonb, OUT total bigint, OUT fitting bigint, OUT convertible bigint) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -2413,6 +2453,8 @@ CREATE POLICY activities_delete ON public.activities FOR DELETE TO authenticated
 
 CREATE POLICY activities_insert ON public.activities FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('activities'::text, 'create'::text) AS scope) <> 'none'::text)));
 
+CREATE POLICY activities_owner ON public.activities FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY activities_select ON public.activities FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
 CASE ( SELECT app.scope('activities'::text, 'read'::text) AS scope)
     WHEN 'agency'::text THEN true
@@ -2522,6 +2564,8 @@ CASE ( SELECT app.scope('attachments'::text, 'create'::text) AS scope)
     WHEN 'none'::text THEN false
     ELSE (COALESCE(created_by, created_by) = ANY (( SELECT app.owners('attachments'::text, 'create'::text) AS owners)::uuid[]))
 END));
+
+CREATE POLICY attachments_owner ON public.attachments FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY attachments_purge ON public.attachments FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
@@ -2856,6 +2900,8 @@ CASE ( SELECT app.scope('leads'::text, 'update'::text) AS scope)
       WHERE ((r.id = lead_conversions.lead_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('leads'::text, 'update'::text) AS owners)::uuid[])))))
 END));
 
+CREATE POLICY lead_conversions_owner ON public.lead_conversions FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY lead_conversions_select ON public.lead_conversions FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
 CASE ( SELECT app.scope('leads'::text, 'read'::text) AS scope)
     WHEN 'agency'::text THEN true
@@ -3100,6 +3146,8 @@ CASE
     END
     ELSE NULL::boolean
 END));
+
+CREATE POLICY taggings_owner ON public.taggings FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY taggings_select ON public.taggings FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
 CASE

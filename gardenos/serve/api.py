@@ -20,9 +20,12 @@ from gardenos.crm.deals.routes import boards
 from gardenos.crm.deals.routes import router as deals
 from gardenos.crm.leads.routes import router as leads
 from gardenos.crm.pipelines.routes import router as pipelines
+from gardenos.crm.tags.routes import records as tags_of_records
+from gardenos.crm.tags.routes import router as tags
 from gardenos.crm.tasks.routes import router as tasks
 from gardenos.crm.transfer.routes import PATH as IMPORTS
 from gardenos.crm.transfer.routes import router as imports
+from gardenos.crm.views.routes import router as views
 from gardenos.serve.health import router as health
 from gardenos.web import problems
 from gardenos.web.body_limit import BodyLimit
@@ -50,6 +53,9 @@ _ROUTERS = (
     tasks,
     activities,
     custom_fields,
+    tags,
+    tags_of_records,
+    views,
     imports,
     work,
     operations,

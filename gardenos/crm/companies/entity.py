@@ -7,6 +7,7 @@ from typing import Final
 from gardenos.crm.companies.models import LIMITS, Company, CompanyChanges, NewCompany
 from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.records import Entity, Include, fields_of
+from gardenos.crm.views import service as views
 
 COMPANIES: Final = Entity(
     noun="companies",
@@ -15,6 +16,8 @@ COMPANIES: Final = Entity(
     new=NewCompany,
     changes=CompanyChanges,
     custom=custom_fields.typed,
+    tagged_by="company_id",
+    viewed=views.applied,
     fields=fields_of(
         Company,
         LIMITS,

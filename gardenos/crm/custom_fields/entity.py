@@ -27,7 +27,6 @@ CUSTOM_FIELDS: Final = Entity(
         "custom_fields_options": (
             "options",
             "do not fit the kind: choices are no two the same, a relation has `entity`",
-
         ),
         "custom_values_fit": ("kind", "is not that of values that are stored"),
     },

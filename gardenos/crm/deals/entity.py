@@ -10,6 +10,7 @@ from gardenos.crm.deals.models import LIMITS, Deal, DealChanges, NewDeal
 from gardenos.crm.pipelines import service as pipelines
 from gardenos.crm.records import Entity, Include, fields_of
 from gardenos.crm.records.entity import Values
+from gardenos.crm.views import service as views
 from gardenos.db.session import TenantSession
 
 
@@ -33,6 +34,8 @@ DEALS: Final = Entity(
     new=NewDeal,
     changes=DealChanges,
     custom=custom_fields.typed,
+    tagged_by="deal_id",
+    viewed=views.applied,
     fields=fields_of(Deal, LIMITS, name={"match_column": "name_key", "sort_column": "name_key"}),
     search=("name", "external_id"),
     includes={

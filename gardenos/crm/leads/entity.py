@@ -7,6 +7,7 @@ from typing import Final
 from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.leads.models import LIMITS, Lead, LeadChanges, NewLead
 from gardenos.crm.records import Entity, Include, fields_of
+from gardenos.crm.views import service as views
 
 LEADS: Final = Entity(
     noun="leads",
@@ -15,6 +16,8 @@ LEADS: Final = Entity(
     new=NewLead,
     changes=LeadChanges,
     custom=custom_fields.typed,
+    tagged_by="lead_id",
+    viewed=views.applied,
     fields=fields_of(
         Lead,
         LIMITS,

@@ -19,8 +19,12 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    table,
     tuple_,
     types,
+)
+from sqlalchemy import (
+    column as sql_column,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -150,6 +154,21 @@ def _listed(name: str, kind: Kind, *, small: bool) -> ColumnElement[Any]:
         return values
     one = func.unnest(values).table_valued("value")
     return func.array(select(func.lower(one.c.value)).scalar_subquery())
+
+
+def tagged(records: Table, column: str) -> ColumnElement[bool]:
+    """The records that carry the tag whose name is `tag`, in any capitals."""
+    carried = table("taggings", sql_column("tag_id"), sql_column(column))
+    tags = table("tags", sql_column("id"), sql_column("name_key"), sql_column("deleted_at"))
+    name = func.lower(bindparam("tag", type_=_TEXT))
+    found = (
+        select(carried.c[column])
+        .join(tags, tags.c["id"] == carried.c["tag_id"])
+        # An index of those of this kind.
+        .where(carried.c[column].is_not(None))
+        .where(tags.c["name_key"] == name, tags.c["deleted_at"].is_(None))
+    )
+    return records.c["id"].in_(found)
 
 
 def worded(

@@ -27,6 +27,10 @@ CustomFields: TypeAlias = Callable[
     [TenantSession, str, Collection[str]], Awaitable[Mapping[str, Field]]
 ]
 """The fields behind these keys of `custom`, for the entity of that name."""
+Viewed: TypeAlias = Callable[
+    [TenantSession, "Entity", UUID, Sequence[tuple[str, str]]], Awaitable[list[tuple[str, str]]]
+]
+"""The parameters of a list with those that the saved view of that id adds."""
 
 
 async def untyped(
@@ -112,6 +116,10 @@ class Entity:
     """The field each of the table's own conditions is about, and what is wrong with it then."""
     default_sort: str = "-created_at"
     custom: CustomFields = untyped
+    tagged_by: str | None = None
+    """The column of `taggings` that names its records; None where they carry no tags."""
+    viewed: Viewed | None = None
+    """What a saved view stands for; None where its list has none."""
     prepare: Prepare | None = None
     after_create: AfterCreate | None = None
     prepare_change: PrepareChange | None = None

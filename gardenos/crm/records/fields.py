@@ -29,6 +29,7 @@ _KINDS: Final[Mapping[type, Kind]] = {
     date: Kind.DATE,
     UUID: Kind.ID,
     dict: Kind.JSON,
+    list: Kind.JSON,
     str: Kind.TEXT,
 }
 

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
-    Alias,
     Column,
     ColumnElement,
+    FromClause,
     MetaData,
     Select,
     Table,
@@ -66,7 +66,7 @@ def _of(values: Any, noun: str, field: Field, slot: Slot) -> ColumnElement[bool]
 
 
 @lru_cache(maxsize=1024)
-def _alias(noun: str, key: str) -> Alias:
+def _alias(noun: str, key: str) -> FromClause:
     return _VALUES.alias(f"{noun}_by_{key}")
 
 

@@ -22,7 +22,7 @@ from gardenos.core.errors import (
 from gardenos.crm.records import document, service
 from gardenos.crm.records.entity import Entity
 from gardenos.crm.records.models import Fields
-from gardenos.crm.records.query import parse, parse_shown
+from gardenos.crm.records.query import parse, parse_shown, view_of
 from gardenos.crm.records.service import Included, Stored
 from gardenos.web import conditional, idempotency, problems
 from gardenos.web.conditional import IfMatch, IfNoneMatch, OptionalIfMatch
@@ -117,8 +117,12 @@ def page_model(entity: Entity) -> type[BaseModel]:
 
 def _add_list(made: APIRouter, entity: Entity) -> None:
     async def list_records(request: Request, services: ServicesDep, claims: ClaimsDep) -> Response:
-        query = parse(entity, request.query_params.multi_items())
+        view_id, sent = view_of(entity, request.query_params.multi_items())
+        # What cannot be read needs no database.
+        query = parse(entity, sent)
         async with services.database.session(claims) as session:
+            if view_id is not None and entity.viewed is not None:
+                query = parse(entity, await entity.viewed(session, entity, view_id, sent))
             found = await service.find(session, entity, query, services.cursors)
         body: dict[str, Any] = {
             "items": [item.shown(query.fields) for item in found.items],

@@ -7,6 +7,7 @@ from typing import Final
 from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.records import Entity, Include, fields_of
 from gardenos.crm.tasks.models import LIMITS, NewTask, Task, TaskChanges
+from gardenos.crm.views import service as views
 
 TASKS: Final = Entity(
     noun="tasks",
@@ -15,6 +16,8 @@ TASKS: Final = Entity(
     new=NewTask,
     changes=TaskChanges,
     custom=custom_fields.typed,
+    tagged_by="task_id",
+    viewed=views.applied,
     fields=fields_of(Task, LIMITS),
     search=("title",),
     includes={

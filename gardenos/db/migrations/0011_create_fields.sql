@@ -555,6 +555,53 @@ BEGIN
   EXECUTE 'CREATE POLICY lead_conversions_delete ON public.lead_conversions FOR DELETE TO authenticated USING (false)';
 END
 $$;
+-- What was made for a lead's conversion, and what became of it since: gone, changed, used or untouched.
+-- Uses count also where the caller does not see them.
+CREATE FUNCTION app.conversion_state(lead uuid) RETURNS TABLE (noun text, record_id uuid, state text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+  WITH c AS (SELECT * FROM public.lead_conversions WHERE lead_id = lead AND undone_at IS NULL)
+  SELECT 'deals', r.id, CASE
+           WHEN r.deleted_at IS NOT NULL THEN 'gone' WHEN r.version <> c.deal_version THEN 'changed'
+           WHEN EXISTS (SELECT FROM public.activities x WHERE x.deal_id = r.id)
+             OR EXISTS (SELECT FROM public.tasks x WHERE x.deal_id = r.id)
+             OR EXISTS (SELECT FROM public.attachments x WHERE x.deal_id = r.id)
+             OR EXISTS (SELECT FROM public.taggings x WHERE x.deal_id = r.id) THEN 'used'
+           ELSE 'untouched' END
+    FROM c JOIN public.deals r ON r.id = c.deal_id WHERE c.deal_version IS NOT NULL
+  UNION ALL
+  SELECT 'contacts', r.id, CASE
+           WHEN r.deleted_at IS NOT NULL THEN 'gone' WHEN r.version <> c.contact_version THEN 'changed'
+           WHEN EXISTS (SELECT FROM public.activities x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.tasks x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.attachments x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.taggings x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.deals x WHERE x.contact_id = r.id AND x.id IS DISTINCT FROM c.deal_id)
+             OR EXISTS (SELECT FROM public.leads x WHERE x.converted_contact_id = r.id AND x.id <> c.lead_id) THEN 'used'
+           ELSE 'untouched' END
+    FROM c JOIN public.contacts r ON r.id = c.contact_id WHERE c.contact_version IS NOT NULL
+  UNION ALL
+  SELECT 'companies', r.id, CASE
+           WHEN r.deleted_at IS NOT NULL THEN 'gone' WHEN r.version <> c.company_version THEN 'changed'
+           WHEN EXISTS (SELECT FROM public.activities x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.tasks x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.attachments x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.taggings x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.contacts x WHERE x.company_id = r.id AND x.id IS DISTINCT FROM c.contact_id)
+             OR EXISTS (SELECT FROM public.deals x WHERE x.company_id = r.id AND x.id IS DISTINCT FROM c.deal_id)
+             OR EXISTS (SELECT FROM public.leads x WHERE x.converted_company_id = r.id AND x.id <> c.lead_id) THEN 'used'
+           ELSE 'untouched' END
+    FROM c JOIN public.companies r ON r.id = c.company_id WHERE c.company_version IS NOT NULL
+$$;
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['activities', 'attachments', 'taggings', 'lead_conversions'] LOOP
+    EXECUTE format('CREATE POLICY %I ON public.%I FOR SELECT TO gardenos_owner USING (agency_id = (SELECT app.agency_id()))',
+      name || '_owner', name);
+  END LOOP;
+END
+$$;
 GRANT SELECT, INSERT, DELETE ON public.taggings TO authenticated;
 GRANT SELECT ON public.taggings TO gardenos_agent;
 GRANT SELECT ON public.custom_values TO authenticated;

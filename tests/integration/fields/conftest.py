@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from gardenos.crm.custom_fields.routes import router as custom_fields_router
+from gardenos.crm.tags.routes import records as record_tags_router
+from gardenos.crm.tags.routes import router as tags_router
+from gardenos.crm.views.routes import router as views_router
 
 if TYPE_CHECKING:
     import httpx
     from fastapi import FastAPI
 
-ROUTERS = (custom_fields_router,)
+ROUTERS = (custom_fields_router, tags_router, record_tags_router, views_router)
 
 
 class Make(Protocol):

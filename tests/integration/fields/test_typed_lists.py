@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +32,11 @@ VALUES: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     ),
     "since": ("date", {}, ["2026-01-31", "2026-02-01", "2025-12-31", "2026-02-01", None, None]),
     "member": ("boolean", {}, [True, False, True, False, None, None]),
-    "parts": ("multi_choice", {"choices": ["a", "b", "c"]}, [["a", "b"], ["b"], [], ["c"], None, None]),
+    "parts": (
+        "multi_choice",
+        {"choices": ["a", "b", "c"]},
+        [["a", "b"], ["b"], [], ["c"], None, None],
+    ),
     "mail": ("email", {}, ["Ada@x.org", "bob@x.org", None, None, None, None]),
 }
 FILTERS: list[tuple[str, str, Sequence[int]]] = [
@@ -107,17 +110,10 @@ async def test_filters_compare_values_as_what_they_are(
         assert [leads.index(one) for one in found] == list(expected), (parameter, value)
 
 
-def _sortable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return float(value["amount"])
-    return date.fromisoformat(value) if isinstance(value, str) and value[:2] == "20" else value
-
-
 @pytest.mark.parametrize("key", ["region", "visits", "price", "since", "member", "mail"])
 async def test_pages_follow_the_order_of_a_custom_field(
     api: httpx.AsyncClient, admin: AdminConnection, leads: list[str], key: str
 ) -> None:
-    column = {"since": "date_value", "region": "text_value", "mail": "text_value"}
     rank = {
         row["id"]: row["n"]
         for row in await admin.fetch(
@@ -127,7 +123,7 @@ async def test_pages_follow_the_order_of_a_custom_field(
             key,
         )
     }
-    assert key in column or len(rank) == len(leads)
+    assert len(rank) == len(leads)
     rising = await listed(api, sort=f"custom.{key}")
     assert sorted(rising) == sorted(leads)
     assert rising == sorted(leads, key=lambda one: (rank[one], one))
@@ -169,5 +165,3 @@ async def test_the_total_counts_what_a_custom_filter_finds(
     params = {"custom.visits.gte": "9", "sort": "custom.visits", "total": "true", "limit": "1"}
     answer = (await api.get("/v1/leads", params=params)).json()
     assert (answer["total"], [one["id"] for one in answer["items"]]) == (3, [leads[1]])
-
-
