@@ -130,7 +130,7 @@ class TaskListQuery(Strict):
     response_model=TaskList,
     responses=problems.responses(*problems.COMMON, InvalidCursor) | {200: {"headers": LINK}},
 )
-async def list_tasks(
+async def list_agent_tasks(
     query: Annotated[TaskListQuery, Query()],
     request: Request,
     services: ServicesDep,

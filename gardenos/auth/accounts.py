@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from gardenos.auth import passwords, store, wire
+from gardenos.auth import invitations, passwords, store, wire
 from gardenos.auth.errors import (
     BadToken,
     BearerBanned,
     InvalidCredentials,
+    InvitationUnknown,
     SamePassword,
     SessionUnknown,
     SignUpClosed,
@@ -66,16 +67,23 @@ class Accounts:
         *,
         data: Mapping[str, Any],
         agency: str | None,
+        invitation: bytes | None = None,
         device: Device,
     ) -> Grant:
-        """A new user with an agency of their own, signed in.
+        """A new user with an agency of their own, or in the one that invited them, signed in.
 
-        Raises `SignUpClosed`, `UserExists`, `WeakPassword`, `ValidationFailed`.
+        `invitation` is the digest of its token; it lets people in also where sign-up is closed.
+        Raises `SignUpClosed`, `UserExists`, `InvitationUnknown`, `WeakPassword`,
+        `ValidationFailed`.
         """
-        if not self.sign_up_open:
+        if not self.sign_up_open and invitation is None:
             raise SignUpClosed
         passwords.refuse_unfit(password)
         async with self.database.system(Role.AUTH) as session:
+            if invitation is not None:
+                found = await invitations.find(session, invitation)
+                if found is None or found.email != email:
+                    raise InvitationUnknown
             # Asked first, so that a taken address does not cost a hash.
             if await store.find_by_email(session, email):
                 raise UserExists
@@ -87,10 +95,12 @@ class Accounts:
                 encrypted,
                 audience=self.grants.issuer.audience,
                 data=data,
-                agency=(agency or email)[:_MAX_AGENCY_NAME],
+                agency=None if invitation else (agency or email)[:_MAX_AGENCY_NAME],
             )
             if account is None:
                 raise UserExists
+            if invitation and not await invitations.accept(session, invitation, account.id, email):
+                raise InvitationUnknown
             return await self.grants.begin(session, account, device)
 
     async def sign_in(self, email: str, password: str, *, device: Device) -> Grant:

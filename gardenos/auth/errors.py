@@ -18,6 +18,7 @@ SignInError
 ├── NotAdmin                       403 not_admin
 ├── SignUpClosed                   422 signup_disabled
 ├── UserExists                     422 user_already_exists
+├── InvitationUnknown              422 invite_not_found
 ├── WeakPassword                   422 weak_password
 ├── SamePassword                   422 same_password
 ├── NotOffered                     422 email_provider_disabled
@@ -163,6 +164,13 @@ class UserExists(SignInError):
     status = 422
     code = "user_already_exists"
     said = "User already registered"
+
+
+class InvitationUnknown(SignInError):
+    """No open invitation for this e-mail has this token: it was used, withdrawn, or has expired."""
+
+    status = 422
+    code = "invite_not_found"
 
 
 class WeakPassword(SignInError):

@@ -159,3 +159,39 @@ SELECT public.custom_access_token_hook($1) AS event
 
 -- name: lock_operators
 SELECT pg_advisory_xact_lock(hashtextextended('gardenos.operators', 0))
+
+-- name: find_invitation
+SELECT a.name AS agency, i.email, i.role, i.expires_at
+  FROM invitations i JOIN agencies a ON a.id = i.agency_id
+ WHERE i.digest = $1 AND i.accepted_at IS NULL AND i.expires_at > now()
+
+-- name: accept_invitation
+-- Whoever is a member already keeps their role.
+WITH taken AS (
+  UPDATE invitations
+     SET accepted_at = now(), accepted_by = $2
+   WHERE digest = $1 AND email = $3 AND accepted_at IS NULL AND expires_at > now()
+  RETURNING agency_id, role
+), joined AS (
+  INSERT INTO members (agency_id, user_id, role)
+  SELECT agency_id, $2, role FROM taken
+  ON CONFLICT (agency_id, user_id) DO NOTHING
+)
+UPDATE auth.users u
+   SET raw_app_meta_data = u.raw_app_meta_data || jsonb_build_object('entered_agency', taken.agency_id)
+  FROM taken
+ WHERE u.id = $2
+RETURNING taken.agency_id
+
+-- name: list_memberships
+SELECT m.agency_id, a.name AS agency, m.role, m.created_at AS since
+  FROM members m JOIN agencies a ON a.id = m.agency_id
+ WHERE m.user_id = $1
+ ORDER BY m.created_at, m.agency_id
+
+-- name: enter_agency
+UPDATE auth.users u
+   SET raw_app_meta_data = u.raw_app_meta_data || jsonb_build_object('entered_agency', m.agency_id)
+  FROM members m
+ WHERE u.id = $1 AND m.user_id = $1 AND m.agency_id = $2
+RETURNING m.agency_id

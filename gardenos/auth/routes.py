@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from gardenos.auth import errors, wire
+from gardenos.auth import errors, invitations, wire
 from gardenos.auth.accounts import Accounts, Bearer
 from gardenos.auth.grants import Device, Grants, Scope
 from gardenos.auth.models import Grant, Jwks, User
 from gardenos.auth.tokens import TokenIssuer, Verifier
 from gardenos.core.errors import DatabaseUnavailable, Forbidden, SigningKeysUnavailable
+from gardenos.core.page import CursorSigner
 from gardenos.web.services import ServicesDep
 
 ISSUER = "issuer"
@@ -80,18 +81,29 @@ BearerDep = Annotated[Bearer, Depends(require_bearer)]
     response_model=Grant,
     openapi_extra=wire.body_of(wire.SignUp),
     responses=wire.responses(
-        *_OF_BODY, errors.SignUpClosed, errors.UserExists, errors.WeakPassword
+        *_OF_BODY,
+        errors.SignUpClosed,
+        errors.UserExists,
+        errors.InvitationUnknown,
+        errors.WeakPassword,
     ),
 )
-async def sign_up(request: Request, accounts: AccountsDep) -> Response:
+async def sign_up(request: Request, services: ServicesDep, accounts: AccountsDep) -> Response:
     """Make an account with an agency of its own, and sign in.
 
-    The agency is called `data.agency_name`, else as the e-mail.
+    The agency is called `data.agency_name`, else as the e-mail. With the token of an invitation as
+    `data.invitation` the account joins the agency that invited, also where sign-up is closed.
     """
     body = await wire.read(request, wire.SignUp)
-    data = body.data or {}
+    data = dict(body.data or {})
+    token = data.pop("invitation", None)
     grant = await accounts.sign_up(
-        body.email, body.password, data=data, agency=_agency_name(data), device=device(request)
+        body.email,
+        body.password,
+        data=data,
+        agency=_agency_name(data),
+        invitation=None if token is None else _invitation(services.cursors, token),
+        device=device(request),
     )
     return _sent(grant)
 
@@ -215,6 +227,13 @@ async def get_jwks(services: ServicesDep) -> Response:
     """The public keys that access tokens are verified with."""
     issuer: TokenIssuer = services.extras[ISSUER]
     return JSONResponse(issuer.jwks(), headers={"Cache-Control": "public, max-age=600"})
+
+
+def _invitation(signer: CursorSigner, token: Any) -> bytes:
+    digest = invitations.digest(signer, token) if isinstance(token, str) else None
+    if digest is None:
+        raise errors.InvitationUnknown
+    return digest
 
 
 def _agency_name(data: dict[str, Any]) -> str | None:

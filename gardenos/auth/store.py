@@ -60,10 +60,10 @@ async def create_user(
     *,
     audience: str,
     data: Mapping[str, Any],
-    agency: str,
+    agency: str | None,
     operator: bool = False,
 ) -> Account | None:
-    """A user with an identity and an agency of their own; None where the address is taken."""
+    """A user with an identity and an agency of their own (None: without); None where it is taken."""
     row = await session.fetchrow(
         QUERIES["create_user"], audience, email, encrypted_password, dict(data), operator
     )
@@ -77,7 +77,8 @@ async def create_user(
         "phone_verified": False,
     }
     await session.execute(QUERIES["create_identity"], account.id, {**data, **identity})
-    await session.execute(QUERIES["create_agency"], agency, account.id)
+    if agency is not None:
+        await session.execute(QUERIES["create_agency"], agency, account.id)
     return account
 
 

@@ -111,6 +111,31 @@ CREATE FUNCTION app.change_owners(entity text) RETURNS uuid[]
 
 ALTER FUNCTION app.change_owners(entity text) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.changed(before jsonb, after jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  found jsonb := (
+    SELECT jsonb_object_agg(f.key, jsonb_build_array(f.value, after -> f.key))
+      FROM jsonb_each(before) AS f
+     WHERE f.value <> after -> f.key);
+  was jsonb;
+  is_now jsonb;
+BEGIN
+  IF found ? 'custom' THEN
+    was := app.flat(before);
+    is_now := app.flat(after);
+    found := (found - 'custom') || (
+      SELECT jsonb_object_agg(f, jsonb_build_array(was -> f, is_now -> f))
+        FROM jsonb_object_keys(was || is_now) AS f
+       WHERE (was -> f) IS DISTINCT FROM (is_now -> f));
+  END IF;
+  RETURN coalesce(found, '{}');
+END
+$$;
+
+ALTER FUNCTION app.changed(before jsonb, after jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.complete_task() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -485,6 +510,12 @@ CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
 
 ALTER FUNCTION app.field_of(record jsonb, field text) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.flat(record jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT jsonb_object_agg(('custom.'::text || v.key), v.value) AS jsonb_object_agg FROM jsonb_each((flat.record -> 'custom'::text)) v(key, value)), '{}'::jsonb);
+
+ALTER FUNCTION app.flat(record jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.guard_changes() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -560,6 +591,41 @@ $$;
 
 ALTER FUNCTION app.guard_inserts() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.guard_members() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  touched boolean := false;
+BEGIN
+  -- Nobody but a member comes here with rights of their own; the sign-in adds, and removes who is gone.
+  IF current_user <> 'authenticated' THEN
+    RETURN NULL;
+  END IF;
+  IF TG_OP = 'UPDATE' THEN
+    touched := EXISTS (SELECT FROM old_rows o JOIN new_rows n USING (agency_id, user_id)
+                        WHERE o.role <> n.role AND 'owner' IN (o.role, n.role));
+  ELSE
+    touched := EXISTS (SELECT FROM old_rows o WHERE o.role = 'owner');
+  END IF;
+  IF NOT touched THEN
+    RETURN NULL;
+  END IF;
+  IF app.user_role() <> 'owner' THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Only an owner of the agency makes or unmakes owners.';
+  END IF;
+  -- Two owners who remove each other take turns, and the second one finds the first gone.
+  PERFORM pg_advisory_xact_lock(hashtextextended('gardenos.owners:' || app.agency_id(), 0));
+  IF NOT EXISTS (SELECT FROM public.members m WHERE m.agency_id = app.agency_id() AND m.role = 'owner') THEN
+    RAISE check_violation USING
+      MESSAGE = 'The last owner of the agency stays. Make another member an owner first.',
+      CONSTRAINT = 'an_agency_has_an_owner', TABLE = 'members';
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.guard_members() OWNER TO gardenos_owner;
+
 CREATE TABLE public.field_masks (
     agency_id uuid NOT NULL,
     role text NOT NULL,
@@ -633,11 +699,78 @@ $$;
 
 ALTER FUNCTION app.keep_custom_values() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.key_of(record jsonb, keys text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE cardinality(keys) WHEN 1 THEN (record ->> (keys)[1]) ELSE (SELECT string_agg((key_of.record ->> w.k), '/'::text ORDER BY w.n) AS string_agg FROM unnest(key_of.keys) WITH ORDINALITY w(k, n)) END;
+
+ALTER FUNCTION app.key_of(record jsonb, keys text[]) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.masked_fields(entity text) RETURNS text[]
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ARRAY(SELECT m.field FROM public.field_masks m WHERE ((m.agency_id = app.agency_id()) AND (m.role = app.user_role()) AND (m.entity = masked_fields.entity)) ORDER BY m.field);
 
 ALTER FUNCTION app.masked_fields(entity text) OWNER TO gardenos_owner;
+
+CREATE TABLE auth.users (
+    instance_id uuid,
+    id uuid DEFAULT uuidv7() NOT NULL,
+    aud character varying(255),
+    role character varying(255),
+    email character varying(255),
+    encrypted_password character varying(255),
+    email_confirmed_at timestamp with time zone,
+    invited_at timestamp with time zone,
+    confirmation_token character varying(255) DEFAULT ''::character varying NOT NULL,
+    confirmation_sent_at timestamp with time zone,
+    recovery_token character varying(255) DEFAULT ''::character varying NOT NULL,
+    recovery_sent_at timestamp with time zone,
+    email_change_token_new character varying(255) DEFAULT ''::character varying NOT NULL,
+    email_change character varying(255) DEFAULT ''::character varying NOT NULL,
+    email_change_sent_at timestamp with time zone,
+    last_sign_in_at timestamp with time zone,
+    raw_app_meta_data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    raw_user_meta_data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    is_super_admin boolean DEFAULT false NOT NULL,
+    phone text,
+    phone_confirmed_at timestamp with time zone,
+    banned_until timestamp with time zone,
+    deleted_at timestamp with time zone,
+    is_sso_user boolean DEFAULT false NOT NULL,
+    is_anonymous boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE auth.users OWNER TO supabase_auth_admin;
+
+CREATE TABLE public.members (
+    agency_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text])))
+);
+
+ALTER TABLE ONLY public.members FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.members OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.member_names() RETURNS TABLE(user_id uuid, email text, name text, last_sign_in_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT u.id,
+     (u.email)::text AS email,
+     (u.raw_user_meta_data ->> 'name'::text),
+     u.last_sign_in_at
+    FROM (public.members m
+      JOIN auth.users u ON ((u.id = m.user_id)))
+   WHERE (m.agency_id = ( SELECT app.agency_id() AS agency_id));
+END;
+
+ALTER FUNCTION app.member_names() OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.note_stages() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -732,6 +865,124 @@ $_$;
 
 ALTER FUNCTION app.purge_deleted(keep interval, most integer) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.record(relation regclass, without text[] DEFAULT '{}'::text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  entity CONSTANT text := (SELECT relname FROM pg_class WHERE oid = relation);
+  agency CONSTANT text := CASE entity WHEN 'agencies' THEN 'id' ELSE 'agency_id' END;
+  keys CONSTANT text[] := ARRAY(
+    SELECT a.attname
+      FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS k(attnum, n)
+      JOIN pg_attribute a ON a.attrelid = relation AND a.attnum = k.attnum
+     WHERE i.indrelid = relation AND i.indisprimary AND a.attname <> 'agency_id'
+     ORDER BY k.n);
+  passed_over CONSTANT text[] := without || keys
+    || ARRAY['agency_id', 'created_by', 'created_at', 'updated_at', 'deleted_at', 'version']
+    || ARRAY(SELECT a.attname FROM pg_attribute a
+              WHERE a.attrelid = relation AND a.attnum > 0 AND a.attgenerated <> '' ORDER BY a.attnum);
+  arguments CONSTANT text := format('%L, %L, %L, %L', entity, agency, keys, passed_over);
+BEGIN
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes(%s)', entity || '_record_inserts', relation, arguments);
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes(%s)', entity || '_record_updates', relation, arguments);
+  EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes(%s)', entity || '_record_deletes', relation, arguments);
+END
+$$;
+
+ALTER FUNCTION app.record(relation regclass, without text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.record_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  entity CONSTANT text := TG_ARGV[0];
+  agency CONSTANT text := TG_ARGV[1];
+  keys CONSTANT text[] := TG_ARGV[2];
+  without CONSTANT text[] := TG_ARGV[3];
+  request CONSTANT text := left(nullif(current_setting('gardenos.request_id', true), ''), 64);
+  -- Not current_user, which is the owner in here.
+  kind CONSTANT text := CASE current_setting('role')
+    WHEN 'authenticated' THEN CASE WHEN app.claims() ? 'scopes' THEN 'key' ELSE 'member' END
+    WHEN 'gardenos_agent' THEN 'agent'
+    ELSE 'system' END;
+  written bigint;
+BEGIN
+  CASE TG_OP
+  WHEN 'INSERT' THEN
+    WITH noted AS MATERIALIZED (
+      SELECT (r.after ->> agency)::uuid AS agency_id, app.key_of(r.after, keys) AS record_id, 'create' AS verb,
+             jsonb_strip_nulls(r.after - without) AS changes
+        FROM (SELECT to_jsonb(n) AS after FROM new_rows n OFFSET 0) r
+    ), audited AS (
+      INSERT INTO public.audit_log (agency_id, actor, actor_kind, request_id, entity, record_id, verb, changes)
+      SELECT n.agency_id, app.user_id(), kind, request, entity, n.record_id, n.verb, n.changes FROM noted n
+    )
+    INSERT INTO public.outbox (agency_id, entity, record_id, verb)
+    SELECT n.agency_id, entity, n.record_id, n.verb FROM noted n;
+  WHEN 'UPDATE' THEN
+    -- A row whose key changed is another record from then on.
+    WITH noted AS MATERIALIZED (
+      SELECT (coalesce(n.r, o.r) ->> agency)::uuid AS agency_id, coalesce(n.key, o.key) AS record_id,
+             CASE
+               WHEN o.r IS NULL THEN 'create'
+               WHEN n.r IS NULL THEN 'delete'
+               WHEN o.r ->> 'deleted_at' IS NULL AND n.r ->> 'deleted_at' IS NOT NULL THEN 'delete'
+               WHEN o.r ->> 'deleted_at' IS NOT NULL AND n.r ->> 'deleted_at' IS NULL THEN 'restore'
+               ELSE 'update'
+             END AS verb,
+             CASE
+               WHEN o.r IS NULL THEN jsonb_strip_nulls(n.r - without)
+               WHEN n.r IS NULL THEN app.removed(o.r - without)
+               ELSE app.changed(o.r - without, n.r - without)
+             END AS changes
+        FROM (SELECT q.r, app.key_of(q.r, keys) AS key FROM (SELECT to_jsonb(x) AS r FROM old_rows x OFFSET 0) q) o
+        FULL JOIN (SELECT q.r, app.key_of(q.r, keys) AS key FROM (SELECT to_jsonb(x) AS r FROM new_rows x OFFSET 0) q) n
+          ON n.key = o.key
+    ), audited AS (
+      INSERT INTO public.audit_log (agency_id, actor, actor_kind, request_id, entity, record_id, verb, changes)
+      SELECT n.agency_id, app.user_id(), kind, request, entity, n.record_id, n.verb, n.changes FROM noted n
+       WHERE n.verb <> 'update' OR n.changes <> '{}'
+    )
+    INSERT INTO public.outbox (agency_id, entity, record_id, verb)
+    SELECT n.agency_id, entity, n.record_id, n.verb FROM noted n
+     WHERE n.verb <> 'update' OR n.changes <> '{}';
+  WHEN 'DELETE' THEN
+    -- What retention purges is not kept here instead.
+    WITH noted AS MATERIALIZED (
+      SELECT (r.before ->> agency)::uuid AS agency_id, app.key_of(r.before, keys) AS record_id,
+             CASE WHEN r.purged THEN 'purge' ELSE 'delete' END AS verb,
+             CASE WHEN r.purged THEN '{}' ELSE app.removed(r.before - without) END AS changes
+        FROM (SELECT to_jsonb(o) AS before,
+                     to_jsonb(o) ? 'deleted_at' OR current_setting('role') = 'gardenos_worker' AS purged
+                FROM old_rows o OFFSET 0) r
+    ), audited AS (
+      INSERT INTO public.audit_log (agency_id, actor, actor_kind, request_id, entity, record_id, verb, changes)
+      SELECT n.agency_id, app.user_id(), kind, request, entity, n.record_id, n.verb, n.changes FROM noted n
+    )
+    INSERT INTO public.outbox (agency_id, entity, record_id, verb)
+    SELECT n.agency_id, entity, n.record_id, n.verb FROM noted n;
+  END CASE;
+  GET DIAGNOSTICS written = ROW_COUNT;
+  IF written > 0 THEN
+    -- PostgreSQL sends one of several equal notifications of a transaction.
+    PERFORM pg_notify('gardenos_changes', '');
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.record_changes() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.removed(record jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT jsonb_object_agg(f.key, jsonb_build_array(f.value, NULL::unknown)) AS jsonb_object_agg FROM jsonb_each(jsonb_strip_nulls(((removed.record - 'custom'::text) || app.flat(removed.record)))) f(key, value)), '{}'::jsonb);
+
+ALTER FUNCTION app.removed(record jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.require_readable(entity text, fields text[]) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -748,6 +999,12 @@ END
 $$;
 
 ALTER FUNCTION app.require_readable(entity text, fields text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.told(verb text, changes jsonb, hidden text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (verb <> 'create'::text) THEN (changes - hidden) ELSE COALESCE((SELECT jsonb_object_agg(f.key, jsonb_build_array(NULL::unknown, f.value)) AS jsonb_object_agg FROM jsonb_each((((told.changes - 'custom'::text) || app.flat(told.changes)) - told.hidden)) f(key, value)), '{}'::jsonb) END;
+
+ALTER FUNCTION app.told(verb text, changes jsonb, hidden text[]) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.touch() RETURNS trigger
     LANGUAGE plpgsql
@@ -783,12 +1040,15 @@ CREATE FUNCTION public.custom_access_token_hook(event jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
+  person record;
   membership record;
 BEGIN
+  SELECT u.is_super_admin, u.raw_app_meta_data ->> 'entered_agency' AS entered INTO person
+    FROM auth.users u WHERE u.id = (event ->> 'user_id')::uuid;
   SELECT m.agency_id, m.role INTO membership
     FROM public.members m
    WHERE m.user_id = (event ->> 'user_id')::uuid
-   ORDER BY m.created_at, m.agency_id
+   ORDER BY m.agency_id::text IS NOT DISTINCT FROM person.entered DESC, m.created_at, m.agency_id
    LIMIT 1;
   IF NOT FOUND THEN
     RETURN event;
@@ -798,8 +1058,7 @@ BEGIN
     coalesce(event -> 'claims', '{}') || jsonb_build_object(
       'agency_id', membership.agency_id,
       'user_role', membership.role,
-      'operator', coalesce((SELECT u.is_super_admin FROM auth.users u
-                             WHERE u.id = (event ->> 'user_id')::uuid), false)));
+      'operator', coalesce(person.is_super_admin, false)));
 END
 $$;
 
@@ -885,38 +1144,6 @@ CREATE TABLE auth.sessions (
 );
 
 ALTER TABLE auth.sessions OWNER TO supabase_auth_admin;
-
-CREATE TABLE auth.users (
-    instance_id uuid,
-    id uuid DEFAULT uuidv7() NOT NULL,
-    aud character varying(255),
-    role character varying(255),
-    email character varying(255),
-    encrypted_password character varying(255),
-    email_confirmed_at timestamp with time zone,
-    invited_at timestamp with time zone,
-    confirmation_token character varying(255) DEFAULT ''::character varying NOT NULL,
-    confirmation_sent_at timestamp with time zone,
-    recovery_token character varying(255) DEFAULT ''::character varying NOT NULL,
-    recovery_sent_at timestamp with time zone,
-    email_change_token_new character varying(255) DEFAULT ''::character varying NOT NULL,
-    email_change character varying(255) DEFAULT ''::character varying NOT NULL,
-    email_change_sent_at timestamp with time zone,
-    last_sign_in_at timestamp with time zone,
-    raw_app_meta_data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    raw_user_meta_data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    is_super_admin boolean DEFAULT false NOT NULL,
-    phone text,
-    phone_confirmed_at timestamp with time zone,
-    banned_until timestamp with time zone,
-    deleted_at timestamp with time zone,
-    is_sso_user boolean DEFAULT false NOT NULL,
-    is_anonymous boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-ALTER TABLE auth.users OWNER TO supabase_auth_admin;
 
 CREATE TABLE public.activities (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -1057,6 +1284,42 @@ ALTER TABLE ONLY public.attachments FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.attachments OWNER TO gardenos_owner;
 
 COMMENT ON COLUMN public.attachments.sha256 IS 'Of what was uploaded; where it was said beforehand, what it has to be.';
+
+CREATE TABLE public.audit_log (
+    id bigint NOT NULL,
+    agency_id uuid NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor uuid,
+    actor_kind text NOT NULL,
+    request_id text,
+    entity text NOT NULL,
+    record_id text NOT NULL,
+    verb text NOT NULL,
+    changes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    erased_at timestamp with time zone,
+    CONSTRAINT audit_log_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['member'::text, 'key'::text, 'agent'::text, 'system'::text]))),
+    CONSTRAINT audit_log_request_id_check CHECK ((char_length(request_id) <= 64)),
+    CONSTRAINT audit_log_verb_check CHECK ((verb = ANY (ARRAY['create'::text, 'update'::text, 'delete'::text, 'restore'::text, 'purge'::text, 'erase'::text])))
+);
+
+ALTER TABLE ONLY public.audit_log FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_log OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.audit_log.record_id IS 'The id; of a row without one its key, joined by slashes.';
+
+COMMENT ON COLUMN public.audit_log.changes IS '{field: [before, after]} of the fields that changed; of a create {field: after}, which costs a sixth. app.told() makes one of both.';
+
+COMMENT ON COLUMN public.audit_log.erased_at IS 'When the values were taken out for a person; the fields stay.';
+
+ALTER TABLE public.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.companies (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -1334,6 +1597,29 @@ ALTER TABLE ONLY public.imports FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.imports OWNER TO gardenos_owner;
 
+CREATE TABLE public.invitations (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    email text NOT NULL,
+    role text NOT NULL,
+    digest bytea NOT NULL,
+    invited_by uuid,
+    expires_at timestamp with time zone NOT NULL,
+    accepted_at timestamp with time zone,
+    accepted_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT accepted_by_somebody CHECK (((accepted_at IS NULL) OR (accepted_by IS NOT NULL))),
+    CONSTRAINT invitations_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT invitations_email_check CHECK (((char_length(email) <= 255) AND (email = lower(email)))),
+    CONSTRAINT invitations_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text])))
+);
+
+ALTER TABLE ONLY public.invitations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.invitations OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.invitations.digest IS 'SHA-256 of the token; never the token itself.';
+
 CREATE TABLE public.lead_conversions (
     id uuid DEFAULT uuidv7() NOT NULL,
     agency_id uuid NOT NULL,
@@ -1471,18 +1757,6 @@ ALTER TABLE ONLY public.llm_spend FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.llm_spend OWNER TO gardenos_owner;
 
-CREATE TABLE public.members (
-    agency_id uuid NOT NULL,
-    user_id uuid NOT NULL,
-    role text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text])))
-);
-
-ALTER TABLE ONLY public.members FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.members OWNER TO gardenos_owner;
-
 CREATE TABLE public.operator_actions (
     id uuid DEFAULT uuidv7() NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1509,6 +1783,29 @@ CREATE TABLE public.orchestrator_lease (
 ALTER TABLE ONLY public.orchestrator_lease FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.orchestrator_lease OWNER TO gardenos_owner;
+
+CREATE TABLE public.outbox (
+    seq bigint NOT NULL,
+    txid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    record_id text NOT NULL,
+    verb text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.outbox FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.outbox OWNER TO gardenos_owner;
+
+ALTER TABLE public.outbox ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.pipelines (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -1552,6 +1849,7 @@ ALTER TABLE ONLY public.stages FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.stages OWNER TO gardenos_owner;
 
 CREATE TABLE public.taggings (
+    id uuid DEFAULT uuidv7() NOT NULL,
     agency_id uuid NOT NULL,
     tag_id uuid NOT NULL,
     lead_id uuid,
@@ -1745,6 +2043,9 @@ ALTER TABLE ONLY public.attachments
 ALTER TABLE ONLY public.attachments
     ADD CONSTRAINT attachments_storage_key_key UNIQUE (storage_key);
 
+ALTER TABLE ONLY public.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.companies
     ADD CONSTRAINT companies_agency_id_id_key UNIQUE (agency_id, id);
 
@@ -1805,6 +2106,12 @@ ALTER TABLE ONLY public.idempotency_keys
 ALTER TABLE ONLY public.imports
     ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_digest_key UNIQUE (digest);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.lead_conversions
     ADD CONSTRAINT lead_conversions_pkey PRIMARY KEY (id);
 
@@ -1835,6 +2142,9 @@ ALTER TABLE ONLY public.operator_actions
 ALTER TABLE ONLY public.orchestrator_lease
     ADD CONSTRAINT orchestrator_lease_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY public.permissions
     ADD CONSTRAINT permissions_pkey PRIMARY KEY (agency_id, role, entity, verb);
 
@@ -1852,6 +2162,9 @@ ALTER TABLE ONLY public.stages
 
 ALTER TABLE ONLY public.stages
     ADD CONSTRAINT stages_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.taggings
+    ADD CONSTRAINT taggings_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.tags
     ADD CONSTRAINT tags_agency_id_id_key UNIQUE (agency_id, id);
@@ -1938,6 +2251,10 @@ CREATE INDEX attachments_deleted_idx ON public.attachments USING btree (deleted_
 
 CREATE INDEX attachments_lead_id_idx ON public.attachments USING btree (agency_id, lead_id, id DESC) WHERE (lead_id IS NOT NULL);
 
+CREATE INDEX audit_log_at_idx ON public.audit_log USING btree (agency_id, at DESC, id DESC);
+
+CREATE INDEX audit_log_record_idx ON public.audit_log USING btree (agency_id, record_id, at DESC, id DESC);
+
 CREATE INDEX companies_created_idx ON public.companies USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
 CREATE INDEX companies_deleted_idx ON public.companies USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
@@ -2002,6 +2319,8 @@ CREATE INDEX idempotency_keys_age_idx ON public.idempotency_keys USING btree (cr
 
 CREATE INDEX imports_agency_idx ON public.imports USING btree (agency_id, id DESC);
 
+CREATE UNIQUE INDEX invitations_open_key ON public.invitations USING btree (agency_id, email) WHERE (accepted_at IS NULL);
+
 CREATE UNIQUE INDEX lead_conversions_standing_key ON public.lead_conversions USING btree (agency_id, lead_id) WHERE (undone_at IS NULL);
 
 CREATE INDEX lead_scores_lead_idx ON public.lead_scores USING btree (agency_id, lead_id, id DESC);
@@ -2033,6 +2352,12 @@ CREATE INDEX llm_calls_agency_idx ON public.llm_calls USING btree (agency_id, id
 CREATE INDEX llm_calls_recent_idx ON public.llm_calls USING btree (agency_id, created_at) INCLUDE (agent_type, input_tokens, output_tokens);
 
 CREATE INDEX members_user_id_idx ON public.members USING btree (user_id);
+
+CREATE INDEX outbox_agency_idx ON public.outbox USING btree (agency_id, txid, seq);
+
+CREATE INDEX outbox_at_idx ON public.outbox USING brin (at);
+
+CREATE INDEX outbox_txid_idx ON public.outbox USING btree (txid, seq);
 
 CREATE UNIQUE INDEX pipelines_default_key ON public.pipelines USING btree (agency_id) WHERE (is_default AND (deleted_at IS NULL));
 
@@ -2098,6 +2423,18 @@ CREATE INDEX views_deleted_idx ON public.views USING btree (deleted_at) WHERE (d
 
 CREATE TRIGGER activities_guard_inserts AFTER INSERT ON public.activities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('activities');
 
+CREATE TRIGGER activities_record_deletes AFTER DELETE ON public.activities REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER activities_record_inserts AFTER INSERT ON public.activities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER activities_record_updates AFTER UPDATE ON public.activities REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER agencies_record_deletes AFTER DELETE ON public.agencies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER agencies_record_inserts AFTER INSERT ON public.agencies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER agencies_record_updates AFTER UPDATE ON public.agencies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
 CREATE TRIGGER agencies_touch BEFORE UPDATE ON public.agencies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER agent_tasks_cancel BEFORE UPDATE ON public.agent_tasks FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.cancel_requested_at IS NOT NULL))) EXECUTE FUNCTION app.end_cancelled_task();
@@ -2105,6 +2442,12 @@ CREATE TRIGGER agent_tasks_cancel BEFORE UPDATE ON public.agent_tasks FOR EACH R
 CREATE TRIGGER attachments_guard_changes AFTER UPDATE ON public.attachments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('attachments', 'created_by');
 
 CREATE TRIGGER attachments_guard_inserts AFTER INSERT ON public.attachments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('attachments');
+
+CREATE TRIGGER attachments_record_deletes AFTER DELETE ON public.attachments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('attachments', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER attachments_record_inserts AFTER INSERT ON public.attachments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('attachments', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER attachments_record_updates AFTER UPDATE ON public.attachments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('attachments', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER attachments_touch BEFORE UPDATE ON public.attachments FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -2118,6 +2461,12 @@ CREATE TRIGGER companies_keep_custom AFTER UPDATE ON public.companies REFERENCIN
 
 CREATE TRIGGER companies_keep_new_custom AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
 
+CREATE TRIGGER companies_record_deletes AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key,domain_key}');
+
+CREATE TRIGGER companies_record_inserts AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key,domain_key}');
+
+CREATE TRIGGER companies_record_updates AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key,domain_key}');
+
 CREATE TRIGGER companies_touch BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER contacts_drop_custom AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
@@ -2130,6 +2479,12 @@ CREATE TRIGGER contacts_keep_custom AFTER UPDATE ON public.contacts REFERENCING 
 
 CREATE TRIGGER contacts_keep_new_custom AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
 
+CREATE TRIGGER contacts_record_deletes AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,last_name_key,email_key}');
+
+CREATE TRIGGER contacts_record_inserts AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,last_name_key,email_key}');
+
+CREATE TRIGGER contacts_record_updates AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,last_name_key,email_key}');
+
 CREATE TRIGGER contacts_touch BEFORE UPDATE ON public.contacts FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER custom_fields_define AFTER INSERT OR UPDATE ON public.custom_fields FOR EACH ROW EXECUTE FUNCTION app.define_custom_field();
@@ -2137,6 +2492,12 @@ CREATE TRIGGER custom_fields_define AFTER INSERT OR UPDATE ON public.custom_fiel
 CREATE TRIGGER custom_fields_guard_changes AFTER UPDATE ON public.custom_fields REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('custom_fields', 'created_by');
 
 CREATE TRIGGER custom_fields_guard_inserts AFTER INSERT ON public.custom_fields REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('custom_fields');
+
+CREATE TRIGGER custom_fields_record_deletes AFTER DELETE ON public.custom_fields REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('custom_fields', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER custom_fields_record_inserts AFTER INSERT ON public.custom_fields REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('custom_fields', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER custom_fields_record_updates AFTER UPDATE ON public.custom_fields REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('custom_fields', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER custom_fields_touch BEFORE UPDATE ON public.custom_fields FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -2156,7 +2517,43 @@ CREATE TRIGGER deals_note_first_stage AFTER INSERT ON public.deals REFERENCING N
 
 CREATE TRIGGER deals_note_stages AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.note_stages();
 
+CREATE TRIGGER deals_record_deletes AFTER DELETE ON public.deals REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER deals_record_inserts AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER deals_record_updates AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
 CREATE TRIGGER deals_touch BEFORE UPDATE ON public.deals FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER field_masks_record_deletes AFTER DELETE ON public.field_masks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER field_masks_record_inserts AFTER INSERT ON public.field_masks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER field_masks_record_updates AFTER UPDATE ON public.field_masks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER follow_ups_record_deletes AFTER DELETE ON public.follow_ups REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER follow_ups_record_inserts AFTER INSERT ON public.follow_ups REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER follow_ups_record_updates AFTER UPDATE ON public.follow_ups REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER imports_record_deletes AFTER DELETE ON public.imports REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER imports_record_inserts AFTER INSERT ON public.imports REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER imports_record_updates AFTER UPDATE ON public.imports REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER invitations_record_deletes AFTER DELETE ON public.invitations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('invitations', 'agency_id', '{id}', '{digest,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER invitations_record_inserts AFTER INSERT ON public.invitations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('invitations', 'agency_id', '{id}', '{digest,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER invitations_record_updates AFTER UPDATE ON public.invitations REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('invitations', 'agency_id', '{id}', '{digest,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER lead_conversions_record_deletes AFTER DELETE ON public.lead_conversions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('lead_conversions', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER lead_conversions_record_inserts AFTER INSERT ON public.lead_conversions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('lead_conversions', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER lead_conversions_record_updates AFTER UPDATE ON public.lead_conversions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('lead_conversions', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER leads_drop_custom AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
 
@@ -2168,17 +2565,65 @@ CREATE TRIGGER leads_keep_custom AFTER UPDATE ON public.leads REFERENCING OLD TA
 
 CREATE TRIGGER leads_keep_new_custom AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
 
+CREATE TRIGGER leads_record_deletes AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,email_key,score_rank}');
+
+CREATE TRIGGER leads_record_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,email_key,score_rank}');
+
+CREATE TRIGGER leads_record_updates AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,email_key,score_rank}');
+
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER members_guard_deletes AFTER DELETE ON public.members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_members();
+
+CREATE TRIGGER members_guard_updates AFTER UPDATE ON public.members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_members();
+
+CREATE TRIGGER members_record_deletes AFTER DELETE ON public.members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER members_record_inserts AFTER INSERT ON public.members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER members_record_updates AFTER UPDATE ON public.members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('members', 'agency_id', '{user_id}', '{user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER members_touch BEFORE UPDATE ON public.members FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER permissions_record_deletes AFTER DELETE ON public.permissions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER permissions_record_inserts AFTER INSERT ON public.permissions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER permissions_record_updates AFTER UPDATE ON public.permissions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER pipelines_guard_changes AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('pipelines', 'created_by');
 
 CREATE TRIGGER pipelines_guard_inserts AFTER INSERT ON public.pipelines REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('pipelines');
 
+CREATE TRIGGER pipelines_record_deletes AFTER DELETE ON public.pipelines REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('pipelines', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER pipelines_record_inserts AFTER INSERT ON public.pipelines REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('pipelines', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER pipelines_record_updates AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('pipelines', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
 CREATE TRIGGER pipelines_touch BEFORE UPDATE ON public.pipelines FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER stages_record_deletes AFTER DELETE ON public.stages REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER stages_record_inserts AFTER INSERT ON public.stages REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER stages_record_updates AFTER UPDATE ON public.stages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER taggings_record_deletes AFTER DELETE ON public.taggings REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('taggings', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER taggings_record_inserts AFTER INSERT ON public.taggings REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('taggings', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER taggings_record_updates AFTER UPDATE ON public.taggings REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('taggings', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER tags_guard_changes AFTER UPDATE ON public.tags REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('tags', 'created_by');
 
 CREATE TRIGGER tags_guard_inserts AFTER INSERT ON public.tags REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('tags');
+
+CREATE TRIGGER tags_record_deletes AFTER DELETE ON public.tags REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tags', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER tags_record_inserts AFTER INSERT ON public.tags REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tags', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER tags_record_updates AFTER UPDATE ON public.tags REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tags', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
 
 CREATE TRIGGER tags_touch BEFORE UPDATE ON public.tags FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -2196,13 +2641,37 @@ CREATE TRIGGER tasks_keep_custom AFTER UPDATE ON public.tasks REFERENCING OLD TA
 
 CREATE TRIGGER tasks_keep_new_custom AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
 
+CREATE TRIGGER tasks_record_deletes AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER tasks_record_inserts AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER tasks_record_updates AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
 CREATE TRIGGER tasks_touch BEFORE UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER team_members_record_deletes AFTER DELETE ON public.team_members REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('team_members', 'agency_id', '{team_id,user_id}', '{team_id,user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER team_members_record_inserts AFTER INSERT ON public.team_members REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('team_members', 'agency_id', '{team_id,user_id}', '{team_id,user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER team_members_record_updates AFTER UPDATE ON public.team_members REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('team_members', 'agency_id', '{team_id,user_id}', '{team_id,user_id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER teams_record_deletes AFTER DELETE ON public.teams REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER teams_record_inserts AFTER INSERT ON public.teams REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER teams_record_updates AFTER UPDATE ON public.teams REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER teams_touch BEFORE UPDATE ON public.teams FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER views_guard_changes AFTER UPDATE ON public.views REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('views', 'created_by');
 
 CREATE TRIGGER views_guard_inserts AFTER INSERT ON public.views REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('views');
+
+CREATE TRIGGER views_record_deletes AFTER DELETE ON public.views REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('views', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER views_record_inserts AFTER INSERT ON public.views REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('views', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER views_record_updates AFTER UPDATE ON public.views REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('views', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER views_touch BEFORE UPDATE ON public.views FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -2325,6 +2794,9 @@ ALTER TABLE ONLY public.idempotency_keys
 
 ALTER TABLE ONLY public.imports
     ADD CONSTRAINT imports_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.lead_conversions
     ADD CONSTRAINT lead_conversions_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
@@ -2624,6 +3096,22 @@ END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY attachments_worker ON public.attachments FOR SELECT TO gardenos_worker USING (true);
 
+ALTER TABLE public.audit_log ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY audit_log_delete ON public.audit_log FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY audit_log_erase ON public.audit_log FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY audit_log_find ON public.audit_log FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY audit_log_insert ON public.audit_log FOR INSERT TO authenticated WITH CHECK (false);
+
+CREATE POLICY audit_log_record ON public.audit_log FOR INSERT TO gardenos_owner WITH CHECK (true);
+
+CREATE POLICY audit_log_select ON public.audit_log FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('audit'::text, 'read'::text) AS scope) = 'agency'::text)));
+
+CREATE POLICY audit_log_update ON public.audit_log FOR UPDATE TO authenticated USING (false);
+
 ALTER TABLE public.companies ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY companies_agent ON public.companies FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
@@ -2887,6 +3375,24 @@ CREATE POLICY imports_select ON public.imports FOR SELECT TO authenticated USING
 
 CREATE POLICY imports_update ON public.imports FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY invitations_accept ON public.invitations FOR UPDATE TO gardenos_auth USING (true) WITH CHECK (true);
+
+CREATE POLICY invitations_delete ON public.invitations FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer) AND (accepted_at IS NULL)));
+
+CREATE POLICY invitations_insert ON public.invitations FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer) AND (accepted_at IS NULL) AND (invited_by = ( SELECT app.user_id() AS user_id)) AND
+CASE role
+    WHEN 'owner'::text THEN (( SELECT app.user_role() AS user_role) = 'owner'::text)
+    ELSE true
+END));
+
+CREATE POLICY invitations_open ON public.invitations FOR SELECT TO gardenos_auth USING (true);
+
+CREATE POLICY invitations_select ON public.invitations FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY invitations_update ON public.invitations FOR UPDATE TO authenticated USING (false);
+
 ALTER TABLE public.lead_conversions ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY lead_conversions_delete ON public.lead_conversions FOR DELETE TO authenticated USING (false);
@@ -2997,6 +3503,8 @@ CREATE POLICY members_delete ON public.members FOR DELETE TO authenticated USING
 
 CREATE POLICY members_insert ON public.members FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
 
+CREATE POLICY members_named ON public.members FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY members_select ON public.members FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY members_sign_in ON public.members FOR SELECT TO supabase_auth_admin, gardenos_auth USING (true);
@@ -3014,6 +3522,22 @@ CREATE POLICY operator_actions_select ON public.operator_actions FOR SELECT TO g
 ALTER TABLE public.orchestrator_lease ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY orchestrator_lease_worker ON public.orchestrator_lease TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.outbox ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY outbox_delete ON public.outbox FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY outbox_insert ON public.outbox FOR INSERT TO authenticated WITH CHECK (false);
+
+CREATE POLICY outbox_prune ON public.outbox FOR DELETE TO gardenos_worker USING (true);
+
+CREATE POLICY outbox_read ON public.outbox FOR SELECT TO gardenos_worker USING (true);
+
+CREATE POLICY outbox_record ON public.outbox FOR INSERT TO gardenos_owner WITH CHECK (true);
+
+CREATE POLICY outbox_select ON public.outbox FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY outbox_update ON public.outbox FOR UPDATE TO authenticated USING (false);
 
 ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 
@@ -3349,10 +3873,32 @@ GRANT SELECT(deleted_at) ON TABLE public.custom_fields TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.field_masks TO authenticated;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.users TO gardenos_auth;
+GRANT REFERENCES ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT(id) ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT(email) ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT(last_sign_in_at) ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT(raw_user_meta_data) ON TABLE auth.users TO gardenos_owner;
+
+GRANT SELECT,INSERT ON TABLE public.members TO gardenos_auth;
+GRANT SELECT,DELETE ON TABLE public.members TO authenticated;
+GRANT SELECT ON TABLE public.members TO gardenos_agent;
+GRANT SELECT ON TABLE public.members TO supabase_auth_admin;
+
+GRANT UPDATE(role) ON TABLE public.members TO authenticated;
+
 REVOKE ALL ON FUNCTION app.protect(entity text, owner text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.purge_deleted(keep interval, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.purge_deleted(keep interval, most integer) TO gardenos_worker;
+
+REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.record_changes() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.custom_access_token_hook(event jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO gardenos_auth;
@@ -3371,9 +3917,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.identities TO gardenos_auth;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.refresh_tokens TO gardenos_auth;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.sessions TO gardenos_auth;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.users TO gardenos_auth;
-GRANT REFERENCES ON TABLE auth.users TO gardenos_owner;
 
 GRANT SELECT,INSERT ON TABLE public.activities TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.activities TO gardenos_agent;
@@ -3427,6 +3970,8 @@ GRANT SELECT(storage_key) ON TABLE public.attachments TO gardenos_worker;
 GRANT SELECT(created_at) ON TABLE public.attachments TO gardenos_worker;
 
 GRANT SELECT(deleted_at) ON TABLE public.attachments TO gardenos_worker;
+
+GRANT SELECT ON TABLE public.audit_log TO authenticated;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.companies TO authenticated;
 GRANT SELECT ON TABLE public.companies TO gardenos_agent;
@@ -3492,6 +4037,31 @@ GRANT SELECT(created_at) ON TABLE public.idempotency_keys TO gardenos_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.imports TO authenticated;
 
+GRANT DELETE ON TABLE public.invitations TO authenticated;
+GRANT SELECT ON TABLE public.invitations TO gardenos_auth;
+
+GRANT SELECT(id),INSERT(id) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(agency_id),INSERT(agency_id) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(email),INSERT(email) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(role),INSERT(role) ON TABLE public.invitations TO authenticated;
+
+GRANT INSERT(digest) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(invited_by),INSERT(invited_by) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT(accepted_at) ON TABLE public.invitations TO authenticated;
+GRANT UPDATE(accepted_at) ON TABLE public.invitations TO gardenos_auth;
+
+GRANT SELECT(accepted_by) ON TABLE public.invitations TO authenticated;
+GRANT UPDATE(accepted_by) ON TABLE public.invitations TO gardenos_auth;
+
+GRANT SELECT(created_at) ON TABLE public.invitations TO authenticated;
+
 GRANT SELECT,INSERT ON TABLE public.lead_conversions TO authenticated;
 
 GRANT UPDATE(undone_by) ON TABLE public.lead_conversions TO authenticated;
@@ -3531,14 +4101,11 @@ GRANT SELECT ON TABLE public.llm_spend TO authenticated;
 GRANT SELECT ON TABLE public.llm_spend TO gardenos_worker;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.llm_spend TO gardenos_agent;
 
-GRANT SELECT,INSERT ON TABLE public.members TO gardenos_auth;
-GRANT SELECT ON TABLE public.members TO authenticated;
-GRANT SELECT ON TABLE public.members TO gardenos_agent;
-GRANT SELECT ON TABLE public.members TO supabase_auth_admin;
-
 GRANT SELECT,INSERT ON TABLE public.operator_actions TO gardenos_worker;
 
 GRANT SELECT,UPDATE ON TABLE public.orchestrator_lease TO gardenos_worker;
+
+GRANT SELECT,DELETE ON TABLE public.outbox TO gardenos_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.pipelines TO authenticated;
 GRANT SELECT ON TABLE public.pipelines TO gardenos_agent;

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
+import structlog
 
 from gardenos.core.errors import DatabaseUnavailable, GardenOSError
 
@@ -32,6 +34,7 @@ UNREACHABLE = (
     asyncpg.InternalClientError,
 )
 """What asyncpg raises when the server is gone, going, or not the leader any more."""
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _GONE = ("closed", "closing", "released back to the pool")
 """How it says the same of a connection or pool; a pool takes back what is cut between statements."""
 
@@ -108,14 +111,20 @@ class TenantSession(Session):
         self.claims = claims
 
 
-def _begin(role: Role, claims_json: str) -> str:
+def _set(name: str, value: str) -> str:
     # Simple protocol takes no parameters, and one round trip is the point; hex cannot carry a quote.
-    encoded = claims_json.encode().hex()
-    return (
-        "BEGIN; SELECT set_config('request.jwt.claims', "
-        f"convert_from(decode('{encoded}', 'hex'), 'UTF8'), true), "
-        f"set_config('role', '{role.value}', true)"
-    )
+    text = f"convert_from(decode('{value.encode().hex()}', 'hex'), 'UTF8')"
+    return f"set_config('{name}', {text}, true)"
+
+
+def _begin(role: Role, claims_json: str) -> str:
+    settings = [_set("request.jwt.claims", claims_json)]
+    # What the log calls the request, for the audit log to call it the same.
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id):
+        settings.append(_set("gardenos.request_id", request_id))
+    settings.append(f"set_config('role', '{role.value}', true)")
+    return f"BEGIN; SELECT {', '.join(settings)}"
 
 
 def _is_gone(conn: Connection) -> bool:

@@ -22,15 +22,15 @@ class TasksLeased:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFinished:
-    """A run ended and its end was written; `outcome` is done, retry, fail, snooze or cancel."""
+class RunsEnded:
+    """Runs ended alike and their ends were written; `outcome` is done, retry, fail, snooze or cancel."""
 
-    task_id: UUID
     agent_type: str
     outcome: str
-    state: str = ""
-    """The task's state from now on."""
-    run_s: float | None = None
+    state: str
+    """The state of their tasks from now on."""
+    runs: Sequence[tuple[UUID, float | None]]
+    """Per run its task, and the seconds it took where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class SchedulesFired:
 
 Event: TypeAlias = (
     TasksLeased
-    | TaskFinished
+    | RunsEnded
     | ZombieDropped
     | BatchGivenBack
     | TasksRescued

@@ -271,14 +271,9 @@ def _count_task_event(event: Event) -> None:
     match event:
         case events.TasksLeased(agent_type, tasks, waits):
             TASKS_LEASED.labels(agent_type).inc(tasks)
-            for priority, waited_s in waits:
-                QUEUE_WAIT.labels(agent_type, str(priority)).observe(max(waited_s, 0.0))
-        case events.TaskFinished(_, agent_type, outcome, state, run_s):
-            TASK_RUNS.labels(agent_type, outcome).inc()
-            if run_s is not None:
-                RUN_DURATION.labels(agent_type, outcome).observe(run_s)
-            if state in ("succeeded", "dead", "cancelled"):
-                TASKS_ENDED.labels(agent_type, state).inc()
+            _observe_waits(agent_type, waits)
+        case events.RunsEnded():
+            _count_runs(event)
         case events.ZombieDropped(_, agent_type, _):
             ZOMBIES_DROPPED.labels(agent_type).inc()
         case events.BatchGivenBack(agent_type, tasks):
@@ -290,6 +285,23 @@ def _count_task_event(event: Event) -> None:
             SCHEDULES_FIRED.inc(tasks)
         case _:
             pass
+
+
+def _observe_waits(agent_type: str, waits: Sequence[tuple[int, float]]) -> None:
+    # A label is looked up once for each priority, not for each task: that costs as much as observing.
+    of = {each: QUEUE_WAIT.labels(agent_type, str(each)) for each in {wait[0] for wait in waits}}
+    for priority, waited_s in waits:
+        of[priority].observe(max(waited_s, 0.0))
+
+
+def _count_runs(ended: events.RunsEnded) -> None:
+    TASK_RUNS.labels(ended.agent_type, ended.outcome).inc(len(ended.runs))
+    took = RUN_DURATION.labels(ended.agent_type, ended.outcome)
+    for _, run_s in ended.runs:
+        if run_s is not None:
+            took.observe(run_s)
+    if ended.state in ("succeeded", "dead", "cancelled"):
+        TASKS_ENDED.labels(ended.agent_type, ended.state).inc(len(ended.runs))
 
 
 def _count_model_event(event: Event) -> None:

@@ -1,33 +1,29 @@
 """Runs a leased batch where the agent lives: load, run, settle.
 
-The effect of a task and its finish share one transaction under the task's own claims, and the
-finish counts only with the current fence. So a task may run more than once, but its effect
-stands once, whoever dies when.
+How the ends are written, and why an effect stands once, whoever dies when, is `writer`'s to say.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-import asyncpg
 import structlog
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random
 
 from gardenos.core.errors import DatabaseUnavailable
 from gardenos.core.ids import AgencyId, TaskId
 from gardenos.db.session import Database, Role, TenantSession
-from gardenos.observability.events import TaskFinished, ZombieDropped, observe
-from gardenos.orchestrator import queue, settlement
+from gardenos.observability.events import RunsEnded, ZombieDropped, observe
+from gardenos.orchestrator import settlement
 from gardenos.orchestrator.ledger import Ledger
 from gardenos.orchestrator.runs import STOPS_WITHIN_S, Run, said
 from gardenos.orchestrator.store import QUERIES
 from gardenos.orchestrator.task import Agent, AgentTask, Attempt, Cancel, Done, Retry, TaskState
+from gardenos.orchestrator.writer import Ends, Writer, we_are_cancelled
 
 SETTLE_EVERY_S = 0.25
 """The longest a finished run waits for others of its batch before its end is written."""
@@ -38,8 +34,6 @@ WATCH_EVERY_S = 1.0
 """How often it is asked whether the runs under way are still wanted, and from which age on."""
 STORE_WITHIN_S = 60.0
 """What loading or storing takes longer than is given up: an agent's statement waits for something."""
-MAX_RESULT_BYTES = 1_048_576
-_TRIES = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -56,8 +50,6 @@ class BatchReport:
 
 
 Tell: TypeAlias = Callable[[BatchReport], None]
-Ends: TypeAlias = list[tuple[Attempt, bool]]
-"""Attempts as they were written, and whether their fence held."""
 
 
 @runtime_checkable
@@ -69,13 +61,14 @@ class ReadsBudgets(Protocol):
         ...
 
 
-# The database ends one of two transactions that wait for each other; nothing is wrong with either.
-_unless_deadlocked = retry(
-    retry=retry_if_exception_type(asyncpg.TransactionRollbackError),
-    stop=stop_after_attempt(_TRIES),
-    wait=wait_random(0, 0.1),
-    reraise=True,
-)
+@runtime_checkable
+class SaysWhetherItReads(Protocol):
+    """An agent that knows when it needs nothing from the database before its runs."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether a batch begins with a transaction that loads what it needs."""
+        ...
 
 
 class Executor:
@@ -99,6 +92,7 @@ class Executor:
         self._settle_every_s = settle_every_s
         self._watch_every_s = watch_every_s
         self._store_within_s = store_within_s
+        self._writer = Writer(database, agent, within_s=store_within_s)
         self._stops_within_s = stops_within_s
         self._slots = asyncio.Semaphore(concurrency)
         self._runs: set[Run] = set()
@@ -133,13 +127,13 @@ class Executor:
         except DatabaseUnavailable:
             raise
         except BaseException as error:
-            if _we_are_cancelled():
+            if we_are_cancelled():
                 raise
             if len(tasks) > 1:
                 await _all(self._run_agency(batch, [task]) for task in tasks)
                 return
             attempt = Attempt(tasks[0], Retry(f"What it needs could not be read: {said(error)}"))
-            self._report(batch, await self._write([attempt]), {})
+            self._report(batch, await self._writer.write([attempt]), {})
         else:
             await self._run_loaded(batch, tasks, loaded)
 
@@ -162,7 +156,7 @@ class Executor:
                     continue
                 began = time.monotonic()
                 try:
-                    ends = await self._write(unwritten)
+                    ends = await self._writer.write(unwritten)
                 except DatabaseUnavailable:
                     # Until the last run has ended, the database has time to come back.
                     if not runs:
@@ -235,27 +229,9 @@ class Executor:
             elif held is not None:
                 run.stop(Retry("Its lease has passed to another run."))
 
-    async def _write(self, attempts: Sequence[Attempt]) -> Ends:
-        """Write down how runs ended: together or, where one of them spoils that, each by itself.
-
-        What cannot be stored is left out: first the result, then what the run used. An end that
-        cannot even be written so is left to whoever sent the task.
-        """
-        try:
-            async with asyncio.timeout(self._store_within_s):
-                return await self._settle(attempts)
-        except DatabaseUnavailable:
-            raise
-        except BaseException as error:
-            if _we_are_cancelled():
-                raise
-            _log.warning("results_unstored", tasks=len(attempts), error=said(error))
-            if len(attempts) > 1:
-                return [end for each in attempts for end in await self._write([each])]
-            plainer = _plainer(attempts[0], error)
-            return await self._write([plainer]) if plainer else []
-
     async def _load(self, tasks: Sequence[AgentTask]) -> Mapping[TaskId, Any]:
+        if isinstance(self._agent, SaysWhetherItReads) and not self._agent.reads:
+            return {}
         async with (
             asyncio.timeout(self._store_within_s),
             self._database.session(tasks[0].claims, role=Role.AGENT) as session,
@@ -264,58 +240,23 @@ class Executor:
                 await self._agent.read_budget(session)
             return dict(await self._agent.load(session, tasks))
 
-    @_unless_deadlocked
-    async def _settle(self, attempts: Sequence[Attempt]) -> Ends:
-        async with self._database.session(attempts[0].task.claims, role=Role.AGENT) as session:
-            held = await self._finish_done(session, attempts)
-            unfinished = [
-                settlement.settle(attempt.task, attempt.outcome)
-                for attempt in attempts
-                if not isinstance(attempt.outcome, Done)
-            ]
-            held |= await queue.settle(session, unfinished)
-            await self._agent.record_usage(session, [a for a in attempts if a.usage])
-        return [(attempt, attempt.task.id in held) for attempt in attempts]
-
-    async def _finish_done(
-        self, session: TenantSession, attempts: Sequence[Attempt]
-    ) -> set[TaskId]:
-        done = {a.task.id: a for a in attempts if isinstance(a.outcome, Done)}
-        if not done:
-            return set()
-        rows = await session.fetch(
-            QUERIES["finish_batch"],
-            [
-                {"id": str(a.task.id), "fence": a.task.fence, "result": _bounded(a.outcome)}
-                for a in done.values()
-                if isinstance(a.outcome, Done)
-            ],
-        )
-        written = {row["id"] for row in rows}
-        await self._agent.persist(session, [done[task_id] for task_id in written])
-        await queue.hint_finished(session, [row["id"] for row in rows if row["awaited"]])
-        return written
-
     def _report(self, batch: _Batch, ends: Ends, took_s: Mapping[TaskId, float]) -> None:
         outcomes: Counter[str] = Counter()
+        alike: defaultdict[tuple[str, str, str], list[tuple[TaskId, float | None]]]
+        alike = defaultdict(list)
         for attempt, held in ends:
-            task, outcome = attempt.task, type(attempt.outcome).__name__.lower()
-            self.ledger.enter(attempt, took_s=took_s.get(task.id, 0.0), held=held)
+            task, took = attempt.task, took_s.get(attempt.task.id)
+            self.ledger.enter(attempt, took_s=took or 0.0, held=held)
             if held:
+                outcome = type(attempt.outcome).__name__.lower()
                 outcomes[outcome] += 1
-                observe(
-                    TaskFinished(
-                        task_id=task.id,
-                        agent_type=task.agent_type,
-                        outcome=outcome,
-                        state=_state(attempt),
-                        run_s=took_s.get(task.id),
-                    )
-                )
+                alike[task.agent_type, outcome, _state(attempt)].append((task.id, took))
             else:
                 observe(
                     ZombieDropped(task_id=task.id, agent_type=task.agent_type, fence=task.fence)
                 )
+        for (agent_type, outcome, state), runs in alike.items():
+            observe(RunsEnded(agent_type, outcome, state, runs))
         batch.add(
             BatchReport(
                 outcomes=dict(outcomes),
@@ -363,34 +304,8 @@ async def _all(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
             raise each
 
 
-def _we_are_cancelled() -> bool:
-    """Whether somebody cancels this task; an agent's own CancelledError is a failure like any other."""
-    current = asyncio.current_task()
-    return current is not None and current.cancelling() > 0
-
-
 def _state(attempt: Attempt) -> str:
     """Where the task is now; one marked for cancelling that was to run again counts as queued."""
     if isinstance(attempt.outcome, Done):
         return TaskState.SUCCEEDED.value
     return settlement.settle(attempt.task, attempt.outcome, delay=lambda _: 0.0).state.value
-
-
-def _bounded(outcome: Done) -> dict[str, Any]:
-    """The result, if it is of a size that lists of tasks can carry. Raises `ValueError`."""
-    result = dict(outcome.result)
-    size = len(json.dumps(result))
-    if size > MAX_RESULT_BYTES:
-        raise ValueError(f"it has {size} bytes; more than {MAX_RESULT_BYTES} are too many")
-    return result
-
-
-def _plainer(attempt: Attempt, error: BaseException) -> Attempt | None:
-    """The attempt with less to store, after `error` said it could not be; None where little is left."""
-    if isinstance(attempt.outcome, Done):
-        why = f"Its result could not be stored: {said(error)}"
-        return Attempt(attempt.task, Retry(why), attempt.usage)
-    if attempt.usage:
-        return replace(attempt, usage=())
-    plainest = Retry("How it ended could not be written down; the agent's log says why.")
-    return None if attempt.outcome == plainest else Attempt(attempt.task, plainest)

@@ -21,6 +21,8 @@ from gardenos.orchestrator.task import AgentTask
 HEADS_SHOWN = 20
 _INSTANT = timedelta(microseconds=1)
 """PostgreSQL's smallest step of time."""
+_CLOCK_LAG = timedelta(seconds=5)
+"""What a look takes at the most, by which the clock may be late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,23 @@ class Outlook:
             lanes = seen.lanes.get(agent_type, ())
             kept = self._types.setdefault(agent_type, _Kept())
             kept.lanes = {(lane.priority, lane.agency_id): lane for lane in lanes}
+
+    def hear(self, agent_type: str, lane: Lane, at: float) -> bool:
+        """Take a hint's word that a lane has a task that is due; False where it cannot be believed."""
+        if self._clock is None:
+            return False
+        ahead = lane.head - self.now(at)
+        if ahead > _CLOCK_LAG:
+            return False
+        if ahead > timedelta(0):
+            # Our clock is that of the last look's begin; by the queue's own it is as late as this.
+            self._clock = (lane.head, at)
+        lanes = self._types.setdefault(agent_type, _Kept()).lanes
+        key = (lane.priority, lane.agency_id)
+        known = lanes.get(key)
+        if known is None or lane.head < known.head:
+            lanes[key] = lane
+        return True
 
     def learn(self, rules: Rules) -> None:
         """Take over limits and pauses, and what others count."""

@@ -19,8 +19,14 @@ WITH wanted AS (
             result, error, created_at, started_at, finished_at, idempotency_key, fence,
             cancel_requested_at
 ), hinted AS (
-  SELECT count(pg_notify('gardenos_task_queued', t.agent_type)) AS hints
-    FROM (SELECT DISTINCT agent_type FROM inserted) t
+  -- A lane with what is due in it is enough to lease from it without a look. `lookout.Hint` reads it.
+  SELECT count(pg_notify('gardenos_task_queued', concat_ws(' ', t.agent_type, t.lane))) AS hints
+    FROM (SELECT agent_type,
+                 CASE WHEN min(run_at) <= now()
+                      THEN concat_ws(' ', priority, $2, (extract(epoch FROM min(run_at)) * 1000000)::bigint)
+                 END AS lane
+            FROM inserted
+           GROUP BY agent_type, priority) t
 )
 SELECT i.id, i.agency_id, i.agent_type, i.state, i.priority, i.payload, i.attempt, i.max_retries,
        i.run_at, i.result, i.error, i.created_at, i.started_at, i.finished_at, i.idempotency_key,
@@ -202,7 +208,7 @@ WITH fired AS MATERIALIZED (
   SELECT agency_id, agent_type, payload, priority, max_retries, idempotency_key, created_by, now()
     FROM fired
   ON CONFLICT (agency_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-  RETURNING id, agency_id, agent_type, idempotency_key
+  RETURNING id, agency_id, agent_type, priority, run_at, idempotency_key
 ), moved AS (
   UPDATE task_schedules s
      SET next_run_at = coalesce(f.next_run_at, s.next_run_at), last_run_at = now(),
@@ -211,8 +217,11 @@ WITH fired AS MATERIALIZED (
     LEFT JOIN made m ON m.agency_id = f.agency_id AND m.idempotency_key = f.idempotency_key
    WHERE s.id = f.id
 ), hinted AS (
-  SELECT count(pg_notify('gardenos_task_queued', t.agent_type)) AS hints
-    FROM (SELECT DISTINCT agent_type FROM made) t
+  SELECT count(pg_notify('gardenos_task_queued', concat_ws(' ', t.agent_type, t.priority, t.agency_id, t.due_us))) AS hints
+    FROM (SELECT agent_type, priority, agency_id,
+                 (extract(epoch FROM min(run_at)) * 1000000)::bigint AS due_us
+            FROM made
+           GROUP BY agent_type, priority, agency_id) t
 )
 SELECT made.id FROM made CROSS JOIN hinted
 
@@ -267,19 +276,20 @@ UPDATE agent_tasks t
 RETURNING t.id, t.state, t.awaited
 
 -- name: finish_batch
+-- Results as text: whoever measured them has encoded them already.
 WITH finished AS MATERIALIZED (
   SELECT f.id, f.result
-    FROM jsonb_to_recordset($1::jsonb) AS f(id uuid, fence bigint, result jsonb)
+    FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS f(id, fence, result)
     JOIN agent_tasks t ON t.id = f.id AND t.fence = f.fence AND t.state = 'running'
    ORDER BY t.id
      FOR NO KEY UPDATE OF t
 )
 UPDATE agent_tasks t
-   SET state = 'succeeded', result = f.result, finished_at = now(), lease_until = NULL,
+   SET state = 'succeeded', result = f.result::jsonb, finished_at = now(), lease_until = NULL,
        leased_by = NULL
   FROM finished f
  WHERE t.id = f.id
-RETURNING t.id, t.state, t.awaited
+RETURNING t.id, t.awaited
 
 -- name: hint_finished
 SELECT pg_notify('gardenos_task_finished', $1)
@@ -296,6 +306,9 @@ DELETE FROM agent_tasks
 
 -- name: prune_idempotency_keys
 DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval
+
+-- name: prune_outbox
+DELETE FROM outbox WHERE at < now() - $1::interval
 
 -- name: depth_by_type
 -- Asked every second, so it reads at most $1 index entries of a type's queue, and what runs. What has

@@ -293,6 +293,7 @@ class PostgresQueue:
             gone = int(tag.rpartition(" ")[2])
             if gone < limit:
                 await session.execute(QUERIES["prune_idempotency_keys"], timedelta(days=1))
+                await session.execute(QUERIES["prune_outbox"], timedelta(days=1))
         return gone
 
     async def overrides(self) -> dict[str, int]:

@@ -11,21 +11,8 @@ from gardenos.ai.operations import router as operations
 from gardenos.ai.routes import router as work
 from gardenos.auth.routes import router as sign_in
 from gardenos.core.config import Settings
-from gardenos.crm.activities.routes import router as activities
-from gardenos.crm.agencies.routes import router as agencies
-from gardenos.crm.companies.routes import router as companies
-from gardenos.crm.contacts.routes import router as contacts
-from gardenos.crm.custom_fields.routes import router as custom_fields
-from gardenos.crm.deals.routes import boards
-from gardenos.crm.deals.routes import router as deals
-from gardenos.crm.leads.routes import router as leads
-from gardenos.crm.pipelines.routes import router as pipelines
-from gardenos.crm.tags.routes import records as tags_of_records
-from gardenos.crm.tags.routes import router as tags
-from gardenos.crm.tasks.routes import router as tasks
+from gardenos.crm.routers import ROUTERS as CRM
 from gardenos.crm.transfer.routes import PATH as IMPORTS
-from gardenos.crm.transfer.routes import router as imports
-from gardenos.crm.views.routes import router as views
 from gardenos.serve.health import router as health
 from gardenos.web import problems
 from gardenos.web.body_limit import BodyLimit
@@ -40,26 +27,7 @@ Errors are `application/problem+json`. A record carries an `ETag`; changing it n
 A `POST` with an `Idempotency-Key` can be repeated safely. A query parameter a route does not have
 is an error. Lists are paged by `cursor`.
 """
-_ROUTERS = (
-    health,
-    sign_in,
-    agencies,
-    leads,
-    contacts,
-    companies,
-    pipelines,
-    boards,
-    deals,
-    tasks,
-    activities,
-    custom_fields,
-    tags,
-    tags_of_records,
-    views,
-    imports,
-    work,
-    operations,
-)
+_ROUTERS = (health, sign_in, *CRM, work, operations)
 
 
 def create_api(services: Services | None = None) -> FastAPI:

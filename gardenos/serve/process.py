@@ -89,8 +89,8 @@ class RayMetrics:
     def count(self, event: events.Event) -> None:
         """Subscribe this to events."""
         match event:
-            case events.TaskFinished(outcome=outcome):
-                self._runs.inc(tags={"outcome": outcome})
+            case events.RunsEnded(outcome=outcome, runs=runs):
+                self._runs.inc(len(runs), tags={"outcome": outcome})
             case events.ZombieDropped():
                 self._zombies.inc()
             case events.LLMCalled(outcome=outcome):

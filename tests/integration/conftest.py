@@ -16,20 +16,12 @@ from gardenos.core.claims import Claims, UserRole
 from gardenos.core.config import Settings
 from gardenos.core.errors import InvalidToken
 from gardenos.core.page import CursorSigner
-from gardenos.crm.activities.routes import router as activities_router
-from gardenos.crm.agencies.routes import router as agencies_router
-from gardenos.crm.companies.routes import router as companies_router
-from gardenos.crm.contacts.routes import router as contacts_router
-from gardenos.crm.deals.routes import boards as boards_router
-from gardenos.crm.deals.routes import router as deals_router
-from gardenos.crm.leads.routes import router as leads_router
-from gardenos.crm.pipelines.routes import router as pipelines_router
-from gardenos.crm.tasks.routes import router as tasks_router
+from gardenos.crm.routers import ROUTERS
 from gardenos.crm.transfer.routes import PATH as IMPORTS
-from gardenos.crm.transfer.routes import router as imports_router
 from gardenos.testing.postgres import make_member
 from gardenos.web import problems
 from gardenos.web.body_limit import BodyLimit
+from gardenos.web.requests import Requests
 from gardenos.web.services import Services
 
 if TYPE_CHECKING:
@@ -38,18 +30,6 @@ if TYPE_CHECKING:
 
 MAX_BODY = 1_048_576
 MAX_IMPORT = 8 * 1_048_576
-ROUTERS = (
-    agencies_router,
-    leads_router,
-    contacts_router,
-    companies_router,
-    pipelines_router,
-    boards_router,
-    deals_router,
-    tasks_router,
-    activities_router,
-    imports_router,
-)
 SignIn: TypeAlias = Callable[[Claims], httpx.AsyncClient]
 
 
@@ -90,6 +70,7 @@ def crm_app(db: Database, tokens: KnownTokens) -> FastAPI:
     app = FastAPI()
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY, larger={IMPORTS: MAX_IMPORT})
+    app.add_middleware(Requests)
     for router in ROUTERS:
         app.include_router(router)
     secret = SecretStr("0" * 32)

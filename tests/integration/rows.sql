@@ -28,3 +28,5 @@ SELECT agency_id, id, 'offer.pdf', 'application/pdf', 1 FROM companies WHERE age
 INSERT INTO leads (agency_id, last_name) SELECT app.agency_id(), 'Byron';
 INSERT INTO lead_conversions (agency_id, lead_id, status_before)
 SELECT agency_id, id, 'new' FROM leads WHERE agency_id = app.agency_id();
+INSERT INTO invitations (agency_id, email, role, digest, expires_at)
+SELECT app.agency_id(), 'bob@example.org', 'agent', sha256('token'), now();

@@ -51,16 +51,19 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "leads",
         "llm_calls",
         "llm_spend",
+        "outbox",
         "pipelines",
         "tags",
         "task_schedules",
         "tasks",
         "views",
     },
-    "gardenos_auth": {"agencies", "members"},
+    "gardenos_auth": {"agencies", "invitations", "members"},
     "supabase_auth_admin": {"members"},
 }
 """The roles that row-level security does not hold to one agency, and all they may touch."""
+WRITTEN_FOR_ALL = {"audit_log_record", "outbox_record"}
+"""What the owner's trigger puts in for every agency, also where there are no claims, as in purging."""
 SAMPLES: Mapping[str, Any] = {
     "uuid": "00000000-0000-0000-0000-000000000001",
     "text": "sample",
@@ -155,7 +158,11 @@ def openings(key: str, policy: asyncpg.Record) -> list[str]:
         if re.search(r"app\.|auth\.|current_setting", _WRAPPED.sub("", rule)):
             found.append(f"{policy['name']} calls a function for every row")
         narrow = rule == "false" or (bound in rule and " OR " not in rule)
-        if not narrow and not set(policy["roles"]) <= ACROSS_AGENCIES.keys():
+        wide = set(policy["roles"]) <= ACROSS_AGENCIES.keys() or (
+            policy["name"] in WRITTEN_FOR_ALL
+            and (policy["roles"], policy["verb"]) == (["gardenos_owner"], "INSERT")
+        )
+        if not narrow and not wide:
             found.append(f"{policy['name']} reaches past the agency")
     return found
 
@@ -312,7 +319,10 @@ async def test_a_stranger_sees_changes_and_removes_nothing(
             async with db.session(stranger, role=role) as session:
                 assert await session.fetchval(count, stranger.agency_id) == 0, table["name"]
                 await session.execute(change, stranger.agency_id)
-                await session.execute(remove)
+            # Of their own rows one may have to stay: the last owner.
+            with suppress(asyncpg.CheckViolationError):
+                async with db.session(stranger, role=role) as session:
+                    await session.execute(remove)
         assert await rows_of(admin, table, owner) == before, table["name"]
 
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import gardenos
+from gardenos.auth.invitations import Membership, OpenInvitation
+from gardenos.crm.agencies.members.models import Invitation, Member
 from gardenos.crm.agencies.models import Agency
+from gardenos.crm.agencies.permissions.models import Mask, Permission
+from gardenos.crm.agencies.teams.models import Team
+from gardenos.crm.audit.models import Entry
 from gardenos.crm.leads.models import FollowUp, LeadScore
 from gardenos.crm.transfer.models import ImportCounts
 from gardenos.db import sql
@@ -26,6 +31,14 @@ PACKAGES = [
 ]
 FEEDS: dict[str, dict[str, type[BaseModel]]] = {
     "gardenos.crm.agencies": {"get_agency": Agency, "rename_agency": Agency},
+    "gardenos.auth": {"find_invitation": OpenInvitation, "list_memberships": Membership},
+    "gardenos.crm.agencies.members": {
+        **dict.fromkeys(("list_members", "get_member"), Member),
+        **dict.fromkeys(("list_invitations", "create_invitation"), Invitation),
+    },
+    "gardenos.crm.agencies.teams": dict.fromkeys(("list_teams", "get_team"), Team),
+    "gardenos.crm.agencies.permissions": {"list_matrix": Permission, "list_masks": Mask},
+    "gardenos.crm.audit": {"list_entries": Entry},
     "gardenos.crm.leads": {
         "list_scores": LeadScore,
         "list_follow_ups": FollowUp,

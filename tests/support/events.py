@@ -16,7 +16,7 @@ def samples_of_every_event() -> list[Event]:
     """Events such that each metric fed by events has a sample afterwards."""
     return [
         events.TasksLeased("lead_analysis", 2, waits=((1, 0.004), (5, 70.0))),
-        events.TaskFinished(_ID, "lead_analysis", "done", state="succeeded", run_s=0.02),
+        events.RunsEnded("lead_analysis", "done", "succeeded", runs=((_ID, 0.02), (_ID, None))),
         events.ZombieDropped(_ID, "lead_analysis", fence=2),
         events.BatchGivenBack("lead_analysis", 3, reason="its agent died"),
         events.TasksRescued(requeued=1, dead=1),

@@ -163,6 +163,12 @@ class BaseAIAgent(ABC, Generic[Input, Output]):
         """Read what the tasks of one agency need, in one go. Nothing, unless a subclass does."""
         return {}
 
+    @property
+    def reads(self) -> bool:
+        """Whether a batch needs anything from the database first: what `load` finds, or budgets."""
+        loads = type(self).load is not BaseAIAgent.load
+        return loads or self.llm.provider != rules.PROVIDER
+
     def result(self, output: Output) -> Mapping[str, Any]:
         """The output as JSON, for the task's reader."""
         return output.model_dump(mode="json")

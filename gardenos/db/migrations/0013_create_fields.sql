@@ -386,6 +386,7 @@ CREATE INDEX tags_deleted_idx ON public.tags (deleted_at) WHERE deleted_at IS NO
 SELECT app.protect('tags', NULL);
 
 CREATE TABLE public.taggings (
+  id         uuid PRIMARY KEY DEFAULT uuidv7(),
   agency_id  uuid NOT NULL REFERENCES public.agencies (id) ON DELETE CASCADE,
   tag_id     uuid NOT NULL,
   lead_id    uuid,
@@ -607,6 +608,10 @@ GRANT SELECT ON public.taggings TO gardenos_agent;
 GRANT SELECT ON public.custom_values TO authenticated;
 GRANT SELECT (record_id), DELETE ON public.custom_values TO gardenos_worker;
 GRANT SELECT, INSERT, UPDATE (undone_by, undone_at) ON public.lead_conversions TO authenticated;
+
+SELECT app.record(name::regclass)
+  FROM unnest(ARRAY['public.custom_fields', 'public.tags', 'public.taggings', 'public.views',
+                    'public.attachments', 'public.lead_conversions']) AS name;
 
 -- Retention ---------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The routes of fields, tags, views and attachments beside those of the CRM."""
+"""Records made over HTTP, for tests of what belongs to them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from gardenos.crm.custom_fields.routes import router as custom_fields_router
-from gardenos.crm.tags.routes import records as record_tags_router
-from gardenos.crm.tags.routes import router as tags_router
-from gardenos.crm.views.routes import router as views_router
-
 if TYPE_CHECKING:
     import httpx
-    from fastapi import FastAPI
-
-ROUTERS = (custom_fields_router, tags_router, record_tags_router, views_router)
 
 
 class Make(Protocol):
     """Stores a record and gives it back."""
 
     async def __call__(self, path: str, **fields: Any) -> dict[str, Any]: ...
-
-
-@pytest.fixture
-def crm_app(crm_app: FastAPI) -> FastAPI:
-    for router in ROUTERS:
-        crm_app.include_router(router)
-    return crm_app
 
 
 @pytest.fixture

@@ -265,3 +265,17 @@ async def test_a_batch_that_asks_a_broken_model_says_what_is_wrong() -> None:
 
     attempt = await LeadAnalysisAgent(FunctionLLM(broken)).run(task(lead_data=LEAD), None)
     assert attempt.outcome == Fail("weight: Field required")
+
+
+def test_only_an_agent_that_loads_or_pays_reads_before_it_runs() -> None:
+    class Payload(BaseModel): ...
+
+    class Plain(BaseAIAgent[Payload, Payload]):
+        agent_type: ClassVar[str] = "plain"
+
+        async def work(self, request: Payload, context: Context) -> Payload:
+            return request
+
+    assert not Plain(RulesLLM()).reads
+    assert Plain(FunctionLLM(lambda _request: OPINION)).reads, "a budget may apply"
+    assert LeadAnalysisAgent(RulesLLM()).reads, "it loads the leads"

@@ -12,6 +12,7 @@ import pytest
 from gardenos.core.errors import DatabaseUnavailable
 from gardenos.core.ids import TaskId
 from gardenos.db.session import TenantSession
+from gardenos.observability import events
 from gardenos.orchestrator.executor import Executor
 from gardenos.orchestrator.task import AgentTask, Attempt, Done
 from tests.support.local import eventually
@@ -116,6 +117,38 @@ async def test_the_cost_of_a_result_that_cannot_be_stored_is_recorded(
     (spoilt,) = await tasks.leased({"store": "no score"})
     await executor.run_batch([spoilt])
     assert moody.recorded == [spoilt.id]
+
+
+async def test_an_agent_that_reads_nothing_is_not_asked_to_load(db: Database, tasks: Tasks) -> None:
+    class Abstinent(Patient):
+        reads = False
+
+        async def load(
+            self, session: TenantSession, tasks: Sequence[AgentTask]
+        ) -> Mapping[TaskId, Any]:
+            raise AssertionError("there was nothing to read")
+
+    report = await Executor(db, Abstinent()).run_batch(await tasks.leased({"quick": True}))
+    assert report.outcomes == {"done": 1}
+    assert await tasks.states() == ["succeeded"]
+
+
+async def test_runs_that_ended_alike_are_told_of_together(
+    db: Database, patient: Patient, tasks: Tasks
+) -> None:
+    told: list[events.Event] = []
+    leased = await tasks.leased({"quick": True}, {"quick": True}, {"quick": True, "fails": True})
+    forget = events.subscribe(told.append)
+    try:
+        await Executor(db, patient).run_batch(leased)
+    finally:
+        forget()
+    ended = [event for event in told if isinstance(event, events.RunsEnded)]
+    first, second, failed = [task.id for task in leased]
+    assert {(e.outcome, e.state): {task_id for task_id, _ in e.runs} for e in ended} == {
+        ("done", "succeeded"): {first, second},
+        ("fail", "dead"): {failed},
+    }
 
 
 async def test_a_run_past_its_deadline_is_stopped(db: Database, moody: Moody, tasks: Tasks) -> None:

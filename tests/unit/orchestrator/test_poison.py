@@ -10,9 +10,10 @@ import pytest
 
 from gardenos.core.ids import TaskId
 from gardenos.db.session import TenantSession
-from gardenos.orchestrator.executor import MAX_RESULT_BYTES, Executor
+from gardenos.orchestrator.executor import Executor
 from gardenos.orchestrator.runs import Interrupted
 from gardenos.orchestrator.task import AgentTask, Attempt, Done, Outcome, Retry, Snooze
+from gardenos.orchestrator.writer import MAX_RESULT_BYTES
 from tests.unit.orchestrator.conftest import Patient, Tasks
 
 if TYPE_CHECKING:

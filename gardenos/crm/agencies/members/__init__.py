@@ -1,0 +1,1 @@
+"""Who belongs to an agency, in which role, and who is invited to."""

@@ -1,0 +1,1 @@
+"""What each role may do, and which fields it sees and sets."""

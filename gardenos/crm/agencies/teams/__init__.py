@@ -1,0 +1,1 @@
+"""Teams: whose rows the scope `team` reaches."""

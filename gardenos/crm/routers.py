@@ -1,0 +1,49 @@
+"""Every router of the CRM, in the order that the API's description lists them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from gardenos.crm.activities.routes import router as activities
+from gardenos.crm.agencies.members.joining import router as joining
+from gardenos.crm.agencies.members.routes import router as members
+from gardenos.crm.agencies.permissions.routes import router as permissions
+from gardenos.crm.agencies.routes import router as agencies
+from gardenos.crm.agencies.teams.routes import router as teams
+from gardenos.crm.audit.routes import router as audit
+from gardenos.crm.companies.routes import router as companies
+from gardenos.crm.contacts.routes import router as contacts
+from gardenos.crm.custom_fields.routes import router as custom_fields
+from gardenos.crm.deals.routes import boards
+from gardenos.crm.deals.routes import router as deals
+from gardenos.crm.leads.routes import router as leads
+from gardenos.crm.pipelines.routes import router as pipelines
+from gardenos.crm.tags.routes import records as tags_of_records
+from gardenos.crm.tags.routes import router as tags
+from gardenos.crm.tasks.routes import router as tasks
+from gardenos.crm.transfer.routes import router as imports
+from gardenos.crm.views.routes import router as views
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    agencies,
+    members,
+    joining,
+    teams,
+    permissions,
+    leads,
+    contacts,
+    companies,
+    pipelines,
+    boards,
+    deals,
+    tasks,
+    activities,
+    custom_fields,
+    tags,
+    tags_of_records,
+    views,
+    imports,
+    audit,
+)
