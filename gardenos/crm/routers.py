@@ -12,6 +12,8 @@ from gardenos.crm.agencies.members.routes import router as members
 from gardenos.crm.agencies.permissions.routes import router as permissions
 from gardenos.crm.agencies.routes import router as agencies
 from gardenos.crm.agencies.teams.routes import router as teams
+from gardenos.crm.attachments.routes import content as attachment_content
+from gardenos.crm.attachments.routes import router as attachments
 from gardenos.crm.audit.routes import router as audit
 from gardenos.crm.companies.routes import router as companies
 from gardenos.crm.contacts.routes import router as contacts
@@ -44,6 +46,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tags,
     tags_of_records,
     views,
+    attachments,
+    attachment_content,
     imports,
     audit,
 )

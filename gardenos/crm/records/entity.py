@@ -103,7 +103,8 @@ class Entity:
     """As in `/v1/<path>`; the noun unless said."""
     singular: str
     record: type[Record]
-    new: type[Fields]
+    new: type[Fields] | None
+    """What a POST holds; None where the noun creates by a route of its own."""
     changes: type[Fields] | None = None
     """What a PATCH may hold; None where nothing changes a record."""
     fields: Mapping[str, Field]

@@ -47,7 +47,8 @@ def router(entity: Entity) -> APIRouter:
     """`/v1/<noun>` with every standard route the entity can have; a noun adds its own to it."""
     made = APIRouter(prefix=f"/v1/{entity.path}", tags=[entity.noun], route_class=StrictRoute)
     _add_list(made, entity)
-    _add_create(made, entity)
+    if entity.new is not None:
+        _add_create(made, entity)
     _add_get(made, entity)
     if entity.changes is not None:
         _add_change(made, entity)
