@@ -7,17 +7,20 @@ from gardenos.core.errors import GardenOSError
 from gardenos.sdk.account import Grant, User
 from gardenos.sdk.activities import Activity
 from gardenos.sdk.agency import Agency, Entered, Member, Membership, Team
+from gardenos.sdk.attachments import Announced, Attachment, Download, Upload
 from gardenos.sdk.audit import AuditEntry
 from gardenos.sdk.base import Items, Page, Result
 from gardenos.sdk.client import AsyncGardenOS, GardenOS
 from gardenos.sdk.companies import Company
 from gardenos.sdk.contacts import Contact
+from gardenos.sdk.custom_fields import CustomField
 from gardenos.sdk.deals import Deal, DealStage
 from gardenos.sdk.errors import TaskFailed, TaskUnfinished, UnexpectedAnswer, Unreachable
 from gardenos.sdk.invitations import Invitation, IssuedInvitation, OpenInvitation
-from gardenos.sdk.leads import Lead, Score, StoredFollowUp
+from gardenos.sdk.leads import Conversion, Lead, Score, StoredFollowUp, Unconverted
 from gardenos.sdk.permissions import Mask, Permission
 from gardenos.sdk.pipelines import BoardStage, Pipeline, Stage, Sum
+from gardenos.sdk.privacy import Erased, PersonRecord
 from gardenos.sdk.records import NotSent, Record
 from gardenos.sdk.results import (
     Agent,
@@ -43,7 +46,9 @@ from gardenos.sdk.results import (
     Status,
     Task,
 )
+from gardenos.sdk.tags import RecordTag, Tag
 from gardenos.sdk.todos import Todo
+from gardenos.sdk.views import View
 
 __all__ = [
     "Activity",
@@ -53,15 +58,21 @@ __all__ = [
     "AgentTask",
     "AgentType",
     "Analysis",
+    "Announced",
     "AsyncGardenOS",
+    "Attachment",
     "AuditEntry",
     "BoardStage",
     "Cancelled",
     "Company",
     "Contact",
+    "Conversion",
+    "CustomField",
     "Deal",
     "DealStage",
+    "Download",
     "Entered",
+    "Erased",
     "FollowUp",
     "GardenOS",
     "GardenOSError",
@@ -82,11 +93,13 @@ __all__ = [
     "Page",
     "PausedWork",
     "Permission",
+    "PersonRecord",
     "Pipeline",
     "Pool",
     "Queues",
     "Reason",
     "Record",
+    "RecordTag",
     "Replayed",
     "Result",
     "RowError",
@@ -98,12 +111,16 @@ __all__ = [
     "Status",
     "StoredFollowUp",
     "Sum",
+    "Tag",
     "Task",
     "TaskFailed",
     "TaskUnfinished",
     "Team",
     "Todo",
+    "Unconverted",
     "UnexpectedAnswer",
     "Unreachable",
+    "Upload",
     "User",
+    "View",
 ]

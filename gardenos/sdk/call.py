@@ -44,6 +44,8 @@ class Call(Generic[T]):
     reads: Callable[[httpx.Response], T]
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     json: Any = None
+    content: Any = None
+    """A body as it is, as httpx takes it."""
     data: Mapping[str, Any] | None = None
     files: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -96,6 +98,11 @@ class model(Generic[M]):  # noqa: N801 it reads like the function it is
 
 def nothing(_response: httpx.Response) -> None:
     """Read no more than the status."""
+
+
+def raw(response: httpx.Response) -> bytes:
+    """Take an answer as it is."""
+    return response.content
 
 
 def post(

@@ -15,12 +15,14 @@ from gardenos.sdk.account import Account
 from gardenos.sdk.activities import Activities
 from gardenos.sdk.agency import Members, Memberships, OwnAgency, Teams
 from gardenos.sdk.agents import Agents
+from gardenos.sdk.attachments import Attachments
 from gardenos.sdk.audit import Audit
 from gardenos.sdk.auth import PasswordAuth, TokenAuth
 from gardenos.sdk.bound import D, Namespace, endpoint
 from gardenos.sdk.call import Call, model
 from gardenos.sdk.companies import Companies
 from gardenos.sdk.contacts import Contacts
+from gardenos.sdk.custom_fields import CustomFields
 from gardenos.sdk.deals import Deals
 from gardenos.sdk.dispatch import Limits as AgencyLimits
 from gardenos.sdk.dispatch import Pauses
@@ -31,10 +33,13 @@ from gardenos.sdk.leads import Leads
 from gardenos.sdk.orchestrator import Orchestrator
 from gardenos.sdk.permissions import FieldMasks, Permissions
 from gardenos.sdk.pipelines import Pipelines
+from gardenos.sdk.privacy import Privacy
 from gardenos.sdk.results import Status
 from gardenos.sdk.schedules import Schedules
+from gardenos.sdk.tags import Tags
 from gardenos.sdk.tasks import Tasks
 from gardenos.sdk.todos import Todos
+from gardenos.sdk.views import Views
 
 _HEADERS = {
     "Accept": "application/json, application/problem+json",
@@ -76,6 +81,11 @@ class _Client(Namespace[D]):
         self.deals = Deals[D](driver)
         self.todos = Todos[D](driver)
         self.activities = Activities[D](driver)
+        self.tags = Tags[D](driver)
+        self.custom_fields = CustomFields[D](driver)
+        self.views = Views[D](driver)
+        self.attachments = Attachments[D](driver)
+        self.privacy = Privacy[D](driver)
         self.audit = Audit[D](driver)
         self.imports = Imports[D](driver)
         self.orchestrator = Orchestrator[D](driver)

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from gardenos.sdk.bound import D, endpoint
 from gardenos.sdk.call import Call
-from gardenos.sdk.records import SENT, ChangingRecords, Record, Ref, Version
+from gardenos.sdk.records import SENT, Record, Ref, Version
+from gardenos.sdk.tags import TaggedRecords
 
 
 class Company(Record):
@@ -66,7 +67,7 @@ class CompanyChanges(CompanyFields, total=False):
     name: str
 
 
-class Companies(ChangingRecords[D, Company]):
+class Companies(TaggedRecords[D, Company]):
     """The agency's companies."""
 
     path = "/v1/companies"

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from gardenos.sdk.bound import D, endpoint
 from gardenos.sdk.call import Call
-from gardenos.sdk.records import SENT, ChangingRecords, Record, Ref, Version
+from gardenos.sdk.records import SENT, Record, Ref, Version
+from gardenos.sdk.tags import TaggedRecords
 
 
 class Contact(Record):
@@ -63,7 +64,7 @@ class ContactFields(TypedDict, total=False):
     owner_id: UUID | str | None
 
 
-class Contacts(ChangingRecords[D, Contact]):
+class Contacts(TaggedRecords[D, Contact]):
     """The agency's contacts."""
 
     path = "/v1/contacts"

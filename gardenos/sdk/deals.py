@@ -10,7 +10,8 @@ from uuid import UUID
 from gardenos.sdk.base import Page, Result
 from gardenos.sdk.bound import D, endpoint, listing
 from gardenos.sdk.call import Call, given, model, post
-from gardenos.sdk.records import SENT, ChangingRecords, Record, Ref, Version, if_match, plain
+from gardenos.sdk.records import SENT, Record, Ref, Version, if_match, plain
+from gardenos.sdk.tags import TaggedRecords
 
 DealStatus: TypeAlias = Literal["open", "won", "lost"]
 
@@ -86,7 +87,7 @@ class DealChanges(DealFields, total=False):
     name: str
 
 
-class Deals(ChangingRecords[D, Deal]):
+class Deals(TaggedRecords[D, Deal]):
     """The agency's deals."""
 
     path = "/v1/deals"

@@ -139,6 +139,7 @@ class Driver:
             call.path,
             params=dict(call.params),
             json=call.json,
+            content=call.content,
             data=call.data,
             files=call.files,
             headers=call.headers,

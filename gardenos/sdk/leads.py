@@ -10,9 +10,13 @@ from uuid import UUID
 from gardenos.core.ids import FollowUpId, ImportId, LeadId, TaskId
 from gardenos.sdk.base import Items, Page, Result
 from gardenos.sdk.bound import D, endpoint
-from gardenos.sdk.call import Call, Step, after, model
-from gardenos.sdk.records import SENT, ChangingRecords, Record, Ref, Version, id_of
+from gardenos.sdk.call import Call, Step, after, model, post
+from gardenos.sdk.companies import CompanyFields
+from gardenos.sdk.contacts import ContactFields
+from gardenos.sdk.deals import NewDeal
+from gardenos.sdk.records import SENT, Record, Ref, Version, id_of, if_match, plain
 from gardenos.sdk.results import FollowUp, Reason
+from gardenos.sdk.tags import TaggedRecords
 
 if TYPE_CHECKING:
     import httpx
@@ -80,6 +84,26 @@ class StoredFollowUp(FollowUp):
     created_at: datetime
 
 
+class Conversion(Result):
+    """What a lead became."""
+
+    lead_id: LeadId
+    contact_id: UUID
+    company_id: UUID | None
+    deal_id: UUID | None
+    contact_made: bool
+    """False where the contact was there before."""
+    company_made: bool
+    converted_at: datetime
+
+
+class Unconverted(Result):
+    """A lead that is one again, and what stays of its conversion, by noun."""
+
+    lead_id: LeadId
+    kept: dict[str, tuple[UUID, ...]]
+
+
 LeadRef: TypeAlias = Lead | UUID | str
 """A lead that is stored: read, or named by its id."""
 
@@ -104,6 +128,17 @@ class LeadFields(TypedDict, total=False):
     owner_id: UUID | str | None
 
 
+class Becomes(TypedDict, total=False):
+    """What a lead becomes. A contact with its address, a company of its name or domain are taken."""
+
+    contact_id: UUID | str | None
+    contact: ContactFields | None
+    company_id: UUID | str | None
+    with_company: bool
+    company: CompanyFields | None
+    deal: NewDeal | None
+
+
 _LARGEST_PAGE = 200
 
 
@@ -125,7 +160,7 @@ def _every(
     return found
 
 
-class Leads(ChangingRecords[D, Lead]):
+class Leads(TaggedRecords[D, Lead]):
     """The agency's leads."""
 
     path = "/v1/leads"
@@ -148,6 +183,46 @@ class Leads(ChangingRecords[D, Lead]):
         a version. So does every other `change`.
         """
         return self._change(lead, changes, version)
+
+    @endpoint
+    def convert(
+        self,
+        lead: Ref[Lead],
+        *,
+        version: Version | None = None,
+        idempotency_key: str | None = None,
+        **how: Unpack[Becomes],
+    ) -> Call[Conversion]:
+        """Make of a lead a contact, its company and, if asked, a deal: all of it or nothing.
+
+        Raises `Conflict` for one that was converted before.
+        """
+        return post(
+            self._of(lead, "/convert"),
+            model(Conversion),
+            json=plain(how),
+            idempotency_key=idempotency_key,
+        ).with_headers(if_match(None, version))
+
+    @endpoint
+    def unconvert(
+        self,
+        lead: Ref[Lead],
+        *,
+        force: bool = False,
+        version: Version | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[Unconverted]:
+        """Take a conversion back. Raises `Conflict` where what was made has been used since.
+
+        `force=True` keeps that instead.
+        """
+        return post(
+            self._of(lead, "/unconvert"),
+            model(Unconverted),
+            json={"force": force},
+            idempotency_key=idempotency_key,
+        ).with_headers(if_match(None, version))
 
     @endpoint
     def scores(self, lead: LeadRef) -> Generator[Step, Any, Items[Score]]:

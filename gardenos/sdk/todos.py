@@ -8,7 +8,8 @@ from uuid import UUID
 
 from gardenos.sdk.bound import D, endpoint
 from gardenos.sdk.call import Call
-from gardenos.sdk.records import SENT, ChangingRecords, Record, Ref, Version
+from gardenos.sdk.records import SENT, Record, Ref, Version
+from gardenos.sdk.tags import TaggedRecords
 
 TodoStatus: TypeAlias = Literal["open", "done", "cancelled"]
 TodoPriority: TypeAlias = Literal["low", "normal", "high"]
@@ -63,7 +64,7 @@ class TodoChanges(TodoFields, total=False):
     title: str
 
 
-class Todos(ChangingRecords[D, Todo]):
+class Todos(TaggedRecords[D, Todo]):
     """The agency's tasks for people."""
 
     path = "/v1/tasks"

@@ -35,6 +35,8 @@ from gardenos.sdk.events import Stream
 
 NAMED = UUID(int=7)
 """What stands in a path for any id or name."""
+CONTENT = "/v1/attachments/content/named"
+"""Where the bytes of a file are, as the server itself keeps them."""
 _KNOWN: Mapping[Any, Any] = {
     str: "named",
     int: 1,
@@ -139,7 +141,7 @@ def _hints(plan: Any) -> dict[str, Any]:
     return get_type_hints(annotated, plan.__globals__, include_extras=True)
 
 
-def sample(  # noqa: PLR0911 one for each shape of a type
+def sample(  # noqa: C901, PLR0911 one for each shape of a type
     kind: Any, wanted: Any = UUID
 ) -> Any:
     """A value of a type, never None where there is another one; of a union the wanted kind."""
@@ -163,7 +165,10 @@ def sample(  # noqa: PLR0911 one for each shape of a type
         return {"named": sample(of[1])}
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         fields = kind.model_fields.items()
-        return kind.model_construct(**{name: sample(field.annotation) for name, field in fields})
+        values = {name: sample(field.annotation) for name, field in fields}
+        if "url" in values:
+            values["url"] = CONTENT
+        return kind.model_construct(**values)
     raise AssertionError(f"no sample of {kind!r}")
 
 
