@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from pydantic import Field as Bounds
@@ -38,8 +39,8 @@ LIMIT: Final = TypeAdapter[int](Limit)
 CURSOR: Final = TypeAdapter[str](Cursor)
 SEARCH: Final = TypeAdapter[str](Search)
 FLAG: Final = TypeAdapter(bool)
-_NUMBER: Final = TypeAdapter[Any](
-    Annotated[float, Bounds(allow_inf_nan=False)],
+_NUMBER: Final = TypeAdapter[Decimal](
+    Annotated[Decimal, Bounds(allow_inf_nan=False, max_digits=40, decimal_places=20)]
 )
 
 
@@ -266,12 +267,11 @@ def value_of(field: Field, op: Op, text: str) -> Any:
     return [adapter(field).validate_python(one) for one in texts]
 
 
-def _number_or_text(text: str) -> float | str:
+def _number_or_text(text: str) -> Decimal | str:
     try:
-        number: float = _NUMBER.validate_python(text)
+        return _NUMBER.validate_python(text)
     except ValidationError:
         return _storable(text)
-    return number
 
 
 def _names(text: str, known: Iterable[str], what: str) -> list[str]:
