@@ -262,6 +262,8 @@ def value_of(field: Field, op: Op, text: str) -> Any:
         texts = split(text, field.kind)
     except ValueError as error:
         raise Refused(str(error)) from None
+    if not texts:
+        raise Refused("names no value")
     if len(texts) > MAX_LISTED:
         raise Refused(f"names more than {MAX_LISTED} values")
     return [adapter(field).validate_python(one) for one in texts]
