@@ -166,9 +166,15 @@ $$;
 
 ALTER FUNCTION app.default_of(relation oid, field text) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.flat(record jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT jsonb_object_agg(('custom.'::text || v.key), v.value) AS jsonb_object_agg FROM jsonb_each((flat.record -> 'custom'::text)) v(key, value)), '{}'::jsonb);
+
+ALTER FUNCTION app.flat(record jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.emptied(verb text, changes jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(emptied.changes) f(f)), '{}'::jsonb);
+    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(CASE emptied.verb WHEN 'create'::text THEN ((emptied.changes - 'custom'::text) || app.flat(emptied.changes)) ELSE emptied.changes END) f(f)), '{}'::jsonb);
 
 ALTER FUNCTION app.emptied(verb text, changes jsonb) OWNER TO gardenos_owner;
 
@@ -354,12 +360,6 @@ CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
     RETURN CASE WHEN starts_with(field, 'custom.'::text) THEN ((record -> 'custom'::text) -> substr(field, 8)) ELSE (record -> field) END;
 
 ALTER FUNCTION app.field_of(record jsonb, field text) OWNER TO gardenos_owner;
-
-CREATE FUNCTION app.flat(record jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE((SELECT jsonb_object_agg(('custom.'::text || v.key), v.value) AS jsonb_object_agg FROM jsonb_each((flat.record -> 'custom'::text)) v(key, value)), '{}'::jsonb);
-
-ALTER FUNCTION app.flat(record jsonb) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.guard_changes() RETURNS trigger
     LANGUAGE plpgsql

@@ -23,7 +23,7 @@ CREATE FUNCTION app.emptied(verb text, changes jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce((
   SELECT jsonb_object_agg(f, CASE verb WHEN 'create' THEN 'null' ELSE '[null, null]' END::jsonb)
-    FROM jsonb_object_keys(changes) f), '{}');
+    FROM jsonb_object_keys(CASE verb WHEN 'create' THEN changes - 'custom' || app.flat(changes) ELSE changes END) f), '{}');
 
 -- Whether a text, in lower case, says one of the words.
 CREATE FUNCTION app.says(said text, words text[]) RETURNS boolean
