@@ -15,6 +15,7 @@ from gardenos.crm.agencies.permissions.models import Mask, Permission
 from gardenos.crm.agencies.teams.models import Team
 from gardenos.crm.audit.models import Entry
 from gardenos.crm.leads.models import FollowUp, Lead, LeadScore
+from gardenos.crm.privacy.models import Record
 from gardenos.crm.transfer.models import ImportCounts
 from gardenos.db import sql
 from gardenos.orchestrator.store import TaskView
@@ -47,6 +48,7 @@ FEEDS: dict[str, dict[str, type[BaseModel]]] = {
         "list_scores": LeadScore,
         "list_follow_ups": FollowUp,
     },
+    "gardenos.crm.privacy": {"find_records": Record},
     "gardenos.crm.transfer": {"finish_import": ImportCounts, "get_import": ImportCounts},
     "gardenos.orchestrator": dict.fromkeys(("enqueue_batch", "find_by_keys"), TaskView),
     "gardenos.orchestrator.control": dict.fromkeys(("get_task", "list_tasks"), TaskView),
