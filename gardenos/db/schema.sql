@@ -470,9 +470,15 @@ $$;
 
 ALTER FUNCTION app.drop_custom_values() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.flat(record jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT jsonb_object_agg(('custom.'::text || v.key), v.value) AS jsonb_object_agg FROM jsonb_each((flat.record -> 'custom'::text)) v(key, value)), '{}'::jsonb);
+
+ALTER FUNCTION app.flat(record jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.emptied(verb text, changes jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(emptied.changes) f(f)), '{}'::jsonb);
+    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(CASE emptied.verb WHEN 'create'::text THEN ((emptied.changes - 'custom'::text) || app.flat(emptied.changes)) ELSE emptied.changes END) f(f)), '{}'::jsonb);
 
 ALTER FUNCTION app.emptied(verb text, changes jsonb) OWNER TO gardenos_owner;
 
@@ -633,7 +639,7 @@ BEGIN
   UPDATE public.idempotency_keys k
      SET status = 410, headers = '{"content-type": "application/problem+json"}',
          body = convert_to('{"type":"urn:gardenos:problem:erased","title":"Erased","status":410,"detail":"'
-           || 'What this request was answered with has been erased with a person. Send it with a new key to do it anew."}', 'UTF8')
+           || 'The answer to this request was erased with a person. Send it with a new key to do it anew."}', 'UTF8')
    WHERE k.status IS DISTINCT FROM 410 AND k.body IS NOT NULL
      AND app.says(lower(encode(k.body, 'escape')), words || leads::text[] || contacts::text[] || activities::text[] || things::text[] || deals::text[]);
   GET DIAGNOSTICS rows = ROW_COUNT;
@@ -658,12 +664,6 @@ CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
     RETURN CASE WHEN starts_with(field, 'custom.'::text) THEN ((record -> 'custom'::text) -> substr(field, 8)) ELSE (record -> field) END;
 
 ALTER FUNCTION app.field_of(record jsonb, field text) OWNER TO gardenos_owner;
-
-CREATE FUNCTION app.flat(record jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE((SELECT jsonb_object_agg(('custom.'::text || v.key), v.value) AS jsonb_object_agg FROM jsonb_each((flat.record -> 'custom'::text)) v(key, value)), '{}'::jsonb);
-
-ALTER FUNCTION app.flat(record jsonb) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.guard_changes() RETURNS trigger
     LANGUAGE plpgsql
