@@ -26,6 +26,7 @@ from gardenos.crm.privacy.routes import router as privacy
 from gardenos.crm.tags.routes import records as tags_of_records
 from gardenos.crm.tags.routes import router as tags
 from gardenos.crm.tasks.routes import router as tasks
+from gardenos.crm.timeline.routes import router as timelines
 from gardenos.crm.transfer.routes import router as imports
 from gardenos.crm.views.routes import router as views
 
@@ -46,6 +47,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     custom_fields,
     tags,
     tags_of_records,
+    timelines,
     views,
     attachments,
     attachment_content,

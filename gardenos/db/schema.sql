@@ -309,6 +309,33 @@ $_$;
 
 ALTER FUNCTION app.custom_fault(kind text, options jsonb, value jsonb) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.custom_fitted(entity text, numbers integer[], customs text[]) RETURNS TABLE(number integer, custom text, key text, fault text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM public.custom_fields f WHERE f.entity = custom_fitted.entity AND f.deleted_at IS NULL) THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+  WITH given AS (
+    SELECT w.n, w.c::jsonb AS c FROM unnest(numbers, customs) AS w(n, c)
+  ), checked AS MATERIALIZED (
+    SELECT v.n, v.k, v.value, app.custom_refusal(v.f, v.value) AS fault
+      FROM (SELECT g.n, f.key AS k, f AS f, coalesce(app.custom_converted(f.kind, f.options, g.c -> f.key), g.c -> f.key) AS value
+              FROM given g, public.custom_fields f
+             WHERE f.entity = custom_fitted.entity AND f.deleted_at IS NULL OFFSET 0) v
+  )
+  SELECT g.n, (g.c || coalesce(jsonb_object_agg(c.k, c.value) FILTER (WHERE c.value IS NOT NULL), '{}'))::text,
+         min(c.k) FILTER (WHERE c.fault IS NOT NULL),
+         (array_agg(c.fault ORDER BY c.k) FILTER (WHERE c.fault IS NOT NULL))[1]
+    FROM given g LEFT JOIN checked c ON c.n = g.n
+   GROUP BY g.n, g.c;
+END
+$$;
+
+ALTER FUNCTION app.custom_fitted(entity text, numbers integer[], customs text[]) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.custom_lock(agency_id uuid, entity text) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN hashtextextended(((('custom_fields:'::text || entity) || ':'::text) || agency_id), (0)::bigint);
@@ -470,9 +497,15 @@ $$;
 
 ALTER FUNCTION app.drop_custom_values() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.flat(record jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT jsonb_object_agg(('custom.'::text || v.key), v.value) AS jsonb_object_agg FROM jsonb_each((flat.record -> 'custom'::text)) v(key, value)), '{}'::jsonb);
+
+ALTER FUNCTION app.flat(record jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.emptied(verb text, changes jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(emptied.changes) f(f)), '{}'::jsonb);
+    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(CASE emptied.verb WHEN 'create'::text THEN ((emptied.changes - 'custom'::text) || app.flat(emptied.changes)) ELSE emptied.changes END) f(f)), '{}'::jsonb);
 
 ALTER FUNCTION app.emptied(verb text, changes jsonb) OWNER TO gardenos_owner;
 
@@ -633,7 +666,7 @@ BEGIN
   UPDATE public.idempotency_keys k
      SET status = 410, headers = '{"content-type": "application/problem+json"}',
          body = convert_to('{"type":"urn:gardenos:problem:erased","title":"Erased","status":410,"detail":"'
-           || 'What this request was answered with has been erased with a person. Send it with a new key to do it anew."}', 'UTF8')
+           || 'The answer to this request was erased with a person. Send it with a new key to do it anew."}', 'UTF8')
    WHERE k.status IS DISTINCT FROM 410 AND k.body IS NOT NULL
      AND app.says(lower(encode(k.body, 'escape')), words || leads::text[] || contacts::text[] || activities::text[] || things::text[] || deals::text[]);
   GET DIAGNOSTICS rows = ROW_COUNT;
@@ -658,12 +691,6 @@ CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
     RETURN CASE WHEN starts_with(field, 'custom.'::text) THEN ((record -> 'custom'::text) -> substr(field, 8)) ELSE (record -> field) END;
 
 ALTER FUNCTION app.field_of(record jsonb, field text) OWNER TO gardenos_owner;
-
-CREATE FUNCTION app.flat(record jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE((SELECT jsonb_object_agg(('custom.'::text || v.key), v.value) AS jsonb_object_agg FROM jsonb_each((flat.record -> 'custom'::text)) v(key, value)), '{}'::jsonb);
-
-ALTER FUNCTION app.flat(record jsonb) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.guard_changes() RETURNS trigger
     LANGUAGE plpgsql

@@ -18,6 +18,7 @@ from gardenos.ai.routes import WAITER
 from gardenos.core.claims import Claims
 from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError, OrchestratorUnavailable
+from gardenos.crm.attachments.sweeper import Sweeper
 from gardenos.orchestrator.waiters import TaskWaiter
 from gardenos.serve.api import create_api
 from gardenos.serve.board import RayBoard
@@ -86,6 +87,8 @@ class Gateway:
         )
         self._waiter = TaskWaiter(self._process.database, self._process.dsn)
         self._waiter.start()
+        self._sweeper = Sweeper(self._process.settings, self._process.database)
+        self._sweeper.start()
         self._services = compose(
             self._process.settings,
             self._process.database,
@@ -99,5 +102,6 @@ class Gateway:
     async def __del__(self) -> None:
         """Leave in order: Serve calls this once the last request was answered."""
         with suppress(Exception):
+            await self._sweeper.stop()
             await self._waiter.stop()
             await self._process.close()

@@ -117,6 +117,7 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "follow_task": Known(parameters={"task_id": task} | soon),
         **await record_requests(client, lead),
         **await steering_requests(client, made, analysis),
+        **await rights_requests(client, made),
     }
 
 
@@ -142,6 +143,56 @@ async def steering_requests(
         "pause_dispatch": Known({"reason": "Cleaning"}, parameters=TYPE),
         "put_limit": Known({"max_running": 5}, parameters=TYPE),
         "lift_limit": Known(parameters=TYPE),
+    }
+
+
+async def rights_requests(
+    client: httpx.AsyncClient, made: Callable[..., Awaitable[str]]
+) -> dict[str, Known]:
+    """The same for who may do what. Its people sign up, for us and for an agency of their own."""
+
+    async def invited(email: str, **sent: Any) -> str:
+        body = {"email": email, "role": "agent"}
+        answer = await client.post("/v1/invitations", json=body, **sent)
+        assert answer.is_success, answer.text
+        return answer.json()["token"]
+
+    async def signed_up(email: str, **data: str) -> dict[str, Any]:
+        body = {"email": email, "password": PASSWORD, "data": data}
+        answer = await client.post("/auth/v1/signup", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def member(email: str) -> dict[str, str]:
+        joined = await signed_up(email, invitation=await invited(email))
+        return {"user_id": joined["user"]["id"]}
+
+    agency = (await client.get("/v1/agency")).json()["id"]
+    stays, goes = await member("stays@example.org"), await member("goes@example.org")
+    other = (await signed_up("other@example.org"))["access_token"]
+    ours = await invited(EMAIL, headers={"Authorization": f"Bearer {other}"})
+    open_one = await made("/v1/invitations", json={"email": "b@example.org", "role": "agent"})
+    team, doomed = [await made("/v1/teams", json={"name": name}) for name in "ab"]
+    cell = {"role": "agent", "entity": "leads", "verb": "delete", "scope": "none"}
+    mask = {"role": "agent", "entity": "leads", "field": "email", "access": "hidden"}
+    any_version = {"If-Match": "*"}
+    return {
+        "get_member": Known(parameters=stays),
+        "change_member": Known({"role": "manager"}, parameters=stays | any_version),
+        "remove_member": Known(parameters=goes),
+        "create_invitation": Known({"email": "c@example.org", "role": "agent"}),
+        "withdraw_invitation": Known(parameters={"invitation_id": open_one}),
+        "get_open_invitation": Known(parameters={"token": await invited("d@example.org")}),
+        "accept_invitation": Known(parameters={"token": ours}),
+        "enter_agency": Known(parameters={"agency_id": agency}),
+        "get_team": Known(parameters={"team_id": team}),
+        "change_team": Known({"name": "Outbound"}, parameters={"team_id": team} | any_version),
+        "delete_team": Known(parameters={"team_id": doomed}),
+        "set_permissions": Known({"items": [cell]}),
+        "set_field_masks": Known({"items": [mask]}),
+        "find_person": Known(parameters={"email": "a@example.com"}),
+        "export_person": Known({"email": "a@example.com"}),
+        "erase_person": Known({"email": "nobody@example.com"}),
     }
 
 
