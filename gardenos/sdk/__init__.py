@@ -47,6 +47,7 @@ from gardenos.sdk.results import (
     Task,
 )
 from gardenos.sdk.tags import RecordTag, Tag
+from gardenos.sdk.timeline import Happening
 from gardenos.sdk.todos import Todo
 from gardenos.sdk.views import View
 
@@ -77,6 +78,7 @@ __all__ = [
     "GardenOS",
     "GardenOSError",
     "Grant",
+    "Happening",
     "Import",
     "Invitation",
     "IssuedInvitation",

@@ -201,7 +201,7 @@ class Attachments(ChangingRecords[D, Attachment]):
             upload.method,
             upload.url,
             nothing,
-            content=_File(file),
+            stream=_File(file),
             headers={
                 "Content-Type": "application/octet-stream",
                 "Content-Length": str(file.stat().st_size),

@@ -44,8 +44,8 @@ class Call(Generic[T]):
     reads: Callable[[httpx.Response], T]
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     json: Any = None
-    content: Any = None
-    """A body as it is, as httpx takes it."""
+    stream: httpx.SyncByteStream | httpx.AsyncByteStream | None = None
+    """A body as it is, in pieces; one that either driver can send, each time from its beginning."""
     data: Mapping[str, Any] | None = None
     files: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -9,7 +9,7 @@ from uuid import UUID
 from gardenos.sdk.bound import D, endpoint
 from gardenos.sdk.call import Call
 from gardenos.sdk.records import SENT, Record, Ref, Version
-from gardenos.sdk.tags import TaggedRecords
+from gardenos.sdk.timeline import TimedRecords
 
 
 class Company(Record):
@@ -67,7 +67,7 @@ class CompanyChanges(CompanyFields, total=False):
     name: str
 
 
-class Companies(TaggedRecords[D, Company]):
+class Companies(TimedRecords[D, Company]):
     """The agency's companies."""
 
     path = "/v1/companies"

@@ -9,7 +9,7 @@ from uuid import UUID
 from gardenos.sdk.bound import D, endpoint
 from gardenos.sdk.call import Call
 from gardenos.sdk.records import SENT, Record, Ref, Version
-from gardenos.sdk.tags import TaggedRecords
+from gardenos.sdk.timeline import TimedRecords
 
 
 class Contact(Record):
@@ -64,7 +64,7 @@ class ContactFields(TypedDict, total=False):
     owner_id: UUID | str | None
 
 
-class Contacts(TaggedRecords[D, Contact]):
+class Contacts(TimedRecords[D, Contact]):
     """The agency's contacts."""
 
     path = "/v1/contacts"

@@ -11,7 +11,7 @@ from gardenos.sdk.base import Page, Result
 from gardenos.sdk.bound import D, endpoint, listing
 from gardenos.sdk.call import Call, given, model, post
 from gardenos.sdk.records import SENT, Record, Ref, Version, if_match, plain
-from gardenos.sdk.tags import TaggedRecords
+from gardenos.sdk.timeline import TimedRecords
 
 DealStatus: TypeAlias = Literal["open", "won", "lost"]
 
@@ -87,7 +87,7 @@ class DealChanges(DealFields, total=False):
     name: str
 
 
-class Deals(TaggedRecords[D, Deal]):
+class Deals(TimedRecords[D, Deal]):
     """The agency's deals."""
 
     path = "/v1/deals"

@@ -134,17 +134,19 @@ class Driver:
         self, client: httpx.Client | httpx.AsyncClient, call: Call[Any], give_up_at: float
     ) -> httpx.Request:
         left = max(0.1, give_up_at - self._monotonic())
-        return client.build_request(
+        request = client.build_request(
             call.method,
             call.path,
             params=dict(call.params),
             json=call.json,
-            content=call.content,
             data=call.data,
             files=call.files,
             headers=call.headers,
             timeout=min(left, self._limits.timeout_s + call.patience_s),
         )
+        if call.stream is not None:
+            request.stream = call.stream
+        return request
 
     def _stream_request(
         self, client: httpx.Client | httpx.AsyncClient, call: Call[Any], reader: EventReader
@@ -194,7 +196,8 @@ class SyncDriver(Driver):
 
     def follow(self, stream: Stream[T]) -> Iterator[T]:
         """What the events of a stream say, to its end; a break is no end."""
-        reader, again = EventReader(), _Reconnecting(self, self._limits.deadline_s)
+        reader = EventReader(stream.since)
+        again = _Reconnecting(self, self._limits.deadline_s)
         while True:
             failure: GardenOSError | None = None
             try:
@@ -275,7 +278,8 @@ class AsyncDriver(Driver):
 
     async def follow(self, stream: Stream[T]) -> AsyncIterator[T]:
         """What the events of a stream say, to its end; a break is no end."""
-        reader, again = EventReader(), _Reconnecting(self, self._limits.deadline_s)
+        reader = EventReader(stream.since)
+        again = _Reconnecting(self, self._limits.deadline_s)
         while True:
             failure: GardenOSError | None = None
             try:

@@ -16,7 +16,7 @@ from gardenos.sdk.contacts import ContactFields
 from gardenos.sdk.deals import NewDeal
 from gardenos.sdk.records import SENT, Record, Ref, Version, id_of, if_match, plain
 from gardenos.sdk.results import FollowUp, Reason
-from gardenos.sdk.tags import TaggedRecords
+from gardenos.sdk.timeline import TimedRecords
 
 if TYPE_CHECKING:
     import httpx
@@ -160,7 +160,7 @@ def _every(
     return found
 
 
-class Leads(TaggedRecords[D, Lead]):
+class Leads(TimedRecords[D, Lead]):
     """The agency's leads."""
 
     path = "/v1/leads"

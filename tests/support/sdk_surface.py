@@ -35,6 +35,7 @@ from gardenos.sdk.events import Stream
 
 NAMED = UUID(int=7)
 """What stands in a path for any id or name."""
+URL = "http://garden.test"
 CONTENT = "/v1/attachments/content/named"
 """Where the bytes of a file are, as the server itself keeps them."""
 _KNOWN: Mapping[Any, Any] = {
@@ -61,11 +62,12 @@ class Method:
     form: str
     call: Call[Any]
     described: Call[Any]
+    reads: Any
 
     @property
     def answer(self) -> type[BaseModel] | None:
         """As what the answer is read; None where only its status is."""
-        return getattr(self.call.reads, "kind", None)
+        return getattr(self.reads, "kind", None)
 
     @property
     def sent(self) -> frozenset[str]:
@@ -79,9 +81,8 @@ class Method:
         return frozenset().union(*bodies)
 
 
-def namespaces() -> Iterator[tuple[str, Namespace[Any]]]:
-    """The client and its groups of methods, by name."""
-    client = AsyncGardenOS("http://garden.test", token="t")
+def namespaces(client: Namespace[Any]) -> Iterator[tuple[str, Namespace[Any]]]:
+    """A client and its groups of methods, by name."""
     yield "", client
     for name, group in vars(client).items():
         if isinstance(group, Namespace):
@@ -92,7 +93,7 @@ def methods() -> list[Method]:
     """Every method of the client that asks for something."""
     return [
         _asked(f"{group}.{name}".lstrip("."), instance, declared)
-        for group, instance in namespaces()
+        for group, instance in namespaces(AsyncGardenOS(URL, token="t"))
         for name, declared in inspect.getmembers_static(type(instance))
         if isinstance(declared, (Endpoint, Listing, Following))
     ]
@@ -102,16 +103,19 @@ def _asked(name: str, instance: Namespace[Any], declared: Any) -> Method:
     [plan] = (value for value in vars(declared).values() if inspect.isfunction(value))
     form = "Steps" if inspect.isgeneratorfunction(plan) else type(declared).__name__
     named, described = (
-        _first(plan(instance, **_arguments(plan, wanted))) for wanted in (UUID, Mapping)
+        _planned(plan(instance, **_arguments(plan, wanted))) for wanted in (UUID, Mapping)
     )
-    return Method(name, form, named, described)
+    reads = named.reads if isinstance(named, Stream) else _first(named).reads
+    return Method(name, form, _first(named), _first(described), reads)
 
 
-def _first(planned: Any) -> Call[Any]:
-    if isinstance(planned, Stream):
-        return planned.call
-    if isinstance(planned, Call):
-        return cast("Call[Any]", planned)
+def _first(planned: Stream[Any] | Call[Any]) -> Call[Any]:
+    return planned.call if isinstance(planned, Stream) else planned
+
+
+def _planned(planned: Any) -> Stream[Any] | Call[Any]:
+    if isinstance(planned, (Stream, Call)):
+        return cast("Stream[Any] | Call[Any]", planned)
     # The first step of some opens a file: it is closed with the plan.
     with closing(planned):
         step = next(planned)
