@@ -9,6 +9,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from fastapi.security.utils import get_authorization_scheme_param
 
+from gardenos.auth.api_keys import scopes
 from gardenos.core.claims import Claims
 from gardenos.core.errors import Unauthenticated
 from gardenos.web.services import get_services
@@ -24,20 +25,26 @@ class BearerClaims(SecurityBase):
         self.scheme_name = "HTTPBearer"
         self.model = HTTPBearer(
             bearerFormat="JWT",
-            description="An access token of the built-in sign-in, or of a GoTrue that this one trusts.",
+            description=(
+                "An access token of the built-in sign-in, or of a GoTrue that this one trusts; or an "
+                "API key, `gos_...`."
+            ),
         )
 
     async def __call__(self, request: Request) -> Claims:
         """The claims of the request's access token.
 
         Raises `Unauthenticated` without one, `InvalidToken` and `AgencyMissing` for one that will
-        not do.
+        not do, `Forbidden` for an API key whose scopes this is outside of.
         """
         scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated
         services = await get_services(request)
-        return await services.verifier.verify(token)
+        claims = await services.verifier.verify(token)
+        if claims.scopes is not None:
+            scopes.refuse_outside(claims.scopes, request.method, request.url.path)
+        return claims
 
 
 ClaimsDep = Annotated[Claims, Depends(BearerClaims())]

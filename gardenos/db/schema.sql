@@ -53,6 +53,12 @@ $$;
 
 ALTER FUNCTION app.end_cancelled_task() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.is_key() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE((app.claims() ? 'key_id'::text), false);
+
+ALTER FUNCTION app.is_key() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.touch() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -293,6 +299,33 @@ COMMENT ON COLUMN public.agent_tasks.awaited IS 'Somebody waits for the end: fin
 COMMENT ON COLUMN public.agent_tasks.attempt IS 'Runs that began and did not succeed; past max_retries the task is dead.';
 
 COMMENT ON COLUMN public.agent_tasks.fence IS 'Raised by every lease; a result counts only with the current one.';
+
+CREATE TABLE public.api_keys (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    scopes text[] NOT NULL,
+    digest bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_check CHECK ((expires_at > created_at)),
+    CONSTRAINT api_keys_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text]))),
+    CONSTRAINT api_keys_scopes_check CHECK (((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 50)))
+);
+
+ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.api_keys OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.api_keys.digest IS 'SHA-256 of the secret; never the secret itself.';
+
+COMMENT ON COLUMN public.api_keys.last_used_at IS 'To the minute.';
 
 CREATE TABLE public.dispatch_limits (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -610,6 +643,9 @@ ALTER TABLE ONLY public.agent_overrides
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.dispatch_limits
     ADD CONSTRAINT dispatch_limits_agency_id_agent_type_key UNIQUE NULLS NOT DISTINCT (agency_id, agent_type);
 
@@ -692,6 +728,10 @@ CREATE INDEX agent_tasks_running_idx ON public.agent_tasks USING btree (agent_ty
 
 CREATE INDEX agent_tasks_state_idx ON public.agent_tasks USING btree (agency_id, state, id DESC) INCLUDE (agent_type);
 
+CREATE INDEX api_keys_agency_idx ON public.api_keys USING btree (agency_id, id DESC);
+
+CREATE INDEX api_keys_user_idx ON public.api_keys USING btree (agency_id, user_id);
+
 CREATE INDEX follow_ups_lead_idx ON public.follow_ups USING btree (agency_id, lead_id, id DESC);
 
 CREATE INDEX idempotency_keys_age_idx ON public.idempotency_keys USING btree (created_at);
@@ -739,6 +779,12 @@ ALTER TABLE ONLY auth.sessions
 
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_agency_id_user_id_fkey FOREIGN KEY (agency_id, user_id) REFERENCES public.members(agency_id, user_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.dispatch_limits
     ADD CONSTRAINT dispatch_limits_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
@@ -812,6 +858,28 @@ CREATE POLICY agent_tasks_select ON public.agent_tasks FOR SELECT TO authenticat
 CREATE POLICY agent_tasks_update ON public.agent_tasks FOR UPDATE TO authenticated, gardenos_agent USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY agent_tasks_worker ON public.agent_tasks TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY api_keys_delete ON public.api_keys FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY api_keys_insert ON public.api_keys FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (user_id = ( SELECT app.user_id() AS user_id)) AND (NOT ( SELECT app.is_key() AS is_key)) AND (array_position(ARRAY['read_only'::text, 'agent'::text, 'manager'::text, 'admin'::text, 'owner'::text], role) <= array_position(ARRAY['read_only'::text, 'agent'::text, 'manager'::text, 'admin'::text, 'owner'::text], ( SELECT app.user_role() AS user_role)))));
+
+CREATE POLICY api_keys_select ON public.api_keys FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE
+    WHEN ( SELECT app.can_administer() AS can_administer) THEN true
+    ELSE (user_id = ( SELECT app.user_id() AS user_id))
+END));
+
+CREATE POLICY api_keys_sign_in ON public.api_keys FOR SELECT TO gardenos_auth USING (true);
+
+CREATE POLICY api_keys_update ON public.api_keys FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (NOT ( SELECT app.is_key() AS is_key)) AND
+CASE
+    WHEN ( SELECT app.can_administer() AS can_administer) THEN true
+    ELSE (user_id = ( SELECT app.user_id() AS user_id))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY api_keys_use ON public.api_keys FOR UPDATE TO gardenos_auth USING (true) WITH CHECK (true);
 
 ALTER TABLE public.dispatch_limits ENABLE ROW LEVEL SECURITY;
 
@@ -1023,6 +1091,31 @@ GRANT INSERT(created_by) ON TABLE public.agent_tasks TO authenticated;
 GRANT UPDATE(cancel_requested_at) ON TABLE public.agent_tasks TO authenticated;
 
 GRANT UPDATE(cancelled_by) ON TABLE public.agent_tasks TO authenticated;
+
+GRANT SELECT ON TABLE public.api_keys TO gardenos_auth;
+
+GRANT SELECT(id) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(agency_id),INSERT(agency_id) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(name),INSERT(name) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(role),INSERT(role) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE public.api_keys TO authenticated;
+
+GRANT INSERT(digest) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(created_at) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(last_used_at) ON TABLE public.api_keys TO authenticated;
+GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO gardenos_auth;
+
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.api_keys TO authenticated;
 
 GRANT SELECT ON TABLE public.dispatch_limits TO authenticated;
 GRANT SELECT ON TABLE public.dispatch_limits TO gardenos_agent;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gardenos.auth.api_keys.verifier import BearerVerifier, KeyVerifier
 from gardenos.auth.tokens import TokenIssuer, Verifier
 from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError
@@ -35,7 +36,7 @@ def compose(
     return Services(
         settings=settings,
         database=database,
-        verifier=Verifier.of(settings),
+        verifier=BearerVerifier(Verifier.of(settings), KeyVerifier(database)),
         cursors=CursorSigner(settings.cursor_secret.get_secret_value()),
         orchestrator=orchestrator,
         extras={"issuer": TokenIssuer.of(settings)} | dict(extras or {}),
