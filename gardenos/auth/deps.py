@@ -35,13 +35,15 @@ class BearerClaims(SecurityBase):
         """The claims of the request's access token.
 
         Raises `Unauthenticated` without one, `InvalidToken` and `AgencyMissing` for one that will
-        not do, `Forbidden` for an API key whose scopes this is outside of.
+        not do, `Forbidden` for an API key whose scopes this is outside of, `RateLimited`.
         """
         scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated
         services = await get_services(request)
         claims = await services.verifier.verify(token)
+        if services.limits is not None:
+            await services.limits.admit(request.scope, claims)
         if claims.scopes is not None:
             scopes.refuse_outside(claims.scopes, request.method, request.url.path)
         return claims

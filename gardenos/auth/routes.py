@@ -71,6 +71,14 @@ def device(request: Request) -> Device:
     return Device(agent or None, ip)
 
 
+async def admit_address(request: Request, services: ServicesDep) -> None:
+    """Count the attempt by the address it comes from. Raises `TooManyFromHere`."""
+    if services.limits is not None:
+        wait_s = await services.limits.admit_address(request)
+        if wait_s is not None:
+            raise errors.TooManyFromHere(retry_after_s=wait_s)
+
+
 AccountsDep = Annotated[Accounts, Depends(get_accounts)]
 BearerDep = Annotated[Bearer, Depends(require_bearer)]
 
@@ -80,8 +88,13 @@ BearerDep = Annotated[Bearer, Depends(require_bearer)]
     response_model=Grant,
     openapi_extra=wire.body_of(wire.SignUp),
     responses=wire.responses(
-        *_OF_BODY, errors.SignUpClosed, errors.UserExists, errors.WeakPassword
+        *_OF_BODY,
+        errors.SignUpClosed,
+        errors.UserExists,
+        errors.WeakPassword,
+        errors.TooManyFromHere,
     ),
+    dependencies=[Depends(admit_address)],
 )
 async def sign_up(request: Request, accounts: AccountsDep) -> Response:
     """Make an account with an agency of its own, and sign in.
@@ -106,10 +119,12 @@ async def sign_up(request: Request, accounts: AccountsDep) -> Response:
         errors.InvalidCredentials,
         errors.UserBanned,
         errors.TooManyGuesses,
+        errors.TooManyFromHere,
         errors.RefreshTokenUnknown,
         errors.RefreshTokenUsed,
         errors.SessionExpired,
     ),
+    dependencies=[Depends(admit_address)],
 )
 async def get_token(
     request: Request,

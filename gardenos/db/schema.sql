@@ -59,6 +59,31 @@ CREATE FUNCTION app.is_key() RETURNS boolean
 
 ALTER FUNCTION app.is_key() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.lease_tokens(subjects text[], quotas double precision[], rates double precision[], spent double precision[], wanted double precision[]) RETURNS TABLE(subject text, granted double precision, tokens double precision)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  w record;
+  bucket record;
+BEGIN
+  FOR w IN SELECT u.subject, u.quota, u.rate, u.spent, u.wanted
+             FROM unnest(subjects, quotas, rates, spent, wanted) AS u(subject, quota, rate, spent, wanted)
+            ORDER BY u.subject LOOP
+    INSERT INTO app.rate_buckets VALUES (w.subject, w.quota, clock_timestamp()) ON CONFLICT DO NOTHING;
+    SELECT b.tokens, extract(epoch FROM clock_timestamp() - b.at)::float8 AS age_s INTO bucket
+      FROM app.rate_buckets b WHERE b.subject = w.subject FOR UPDATE;
+    tokens := greatest(-w.quota, least(w.quota, bucket.tokens + w.rate * greatest(0, bucket.age_s)) - w.spent);
+    granted := greatest(0, least(w.wanted, floor(tokens)));
+    tokens := tokens - granted;
+    subject := w.subject;
+    UPDATE app.rate_buckets b SET tokens = lease_tokens.tokens, at = clock_timestamp() WHERE b.subject = w.subject;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+
+ALTER FUNCTION app.lease_tokens(subjects text[], quotas double precision[], rates double precision[], spent double precision[], wanted double precision[]) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.touch() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -129,6 +154,15 @@ CREATE TABLE app.migrations (
 );
 
 ALTER TABLE app.migrations OWNER TO gardenos_owner;
+
+CREATE UNLOGGED TABLE app.rate_buckets (
+    subject text NOT NULL,
+    tokens double precision NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT rate_buckets_subject_check CHECK ((char_length(subject) <= 100))
+);
+
+ALTER TABLE app.rate_buckets OWNER TO gardenos_owner;
 
 CREATE TABLE app.sign_in_attempts (
     subject bytea NOT NULL,
@@ -610,6 +644,9 @@ ALTER TABLE public.task_schedules OWNER TO gardenos_owner;
 ALTER TABLE ONLY app.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY app.rate_buckets
+    ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (subject);
+
 ALTER TABLE ONLY app.sign_in_attempts
     ADD CONSTRAINT sign_in_attempts_pkey PRIMARY KEY (subject);
 
@@ -699,6 +736,8 @@ ALTER TABLE ONLY public.task_schedules
 
 ALTER TABLE ONLY public.task_schedules
     ADD CONSTRAINT task_schedules_pkey PRIMARY KEY (id);
+
+CREATE INDEX rate_buckets_at_idx ON app.rate_buckets USING btree (at);
 
 CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts USING btree (until);
 
@@ -1046,6 +1085,8 @@ GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO gardenos_a
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO supabase_auth_admin;
 
 GRANT SELECT ON TABLE app.migrations TO gardenos_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rate_buckets TO gardenos_auth;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.sign_in_attempts TO gardenos_auth;
 

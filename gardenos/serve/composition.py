@@ -11,6 +11,7 @@ from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError
 from gardenos.core.page import CursorSigner
 from gardenos.db.session import Database
+from gardenos.web.limits import Limits
 from gardenos.web.services import OrchestratorClient, Services
 
 
@@ -39,5 +40,6 @@ def compose(
         verifier=BearerVerifier(Verifier.of(settings), KeyVerifier(database)),
         cursors=CursorSigner(settings.cursor_secret.get_secret_value()),
         orchestrator=orchestrator,
+        limits=Limits.of(settings, database),
         extras={"issuer": TokenIssuer.of(settings)} | dict(extras or {}),
     )

@@ -47,3 +47,40 @@ GRANT SELECT (id, agency_id, user_id, name, role, scopes, created_at, expires_at
       INSERT (agency_id, user_id, name, role, scopes, digest, expires_at), UPDATE (revoked_at)
   ON public.api_keys TO authenticated;
 GRANT SELECT, UPDATE (last_used_at) ON public.api_keys TO gardenos_auth;
+
+-- Rate limits, shared by all gateways: token buckets of agencies, members, keys and addresses. A crash
+-- of the server empties the table, which fills every bucket: that is why nothing of it is logged.
+CREATE UNLOGGED TABLE app.rate_buckets (
+  subject text PRIMARY KEY CHECK (char_length(subject) <= 100),
+  tokens  double precision NOT NULL,
+  at      timestamptz NOT NULL
+);
+CREATE INDEX rate_buckets_at_idx ON app.rate_buckets (at);
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.rate_buckets TO gardenos_auth;
+
+-- For each subject: fills its bucket up for the time that has passed, charges what was spent in
+-- advance, and grants of the rest what is wanted. In one order, so that no two callers can wait for
+-- each other.
+CREATE FUNCTION app.lease_tokens(subjects text[], quotas double precision[], rates double precision[],
+                                 spent double precision[], wanted double precision[])
+RETURNS TABLE (subject text, granted double precision, tokens double precision)
+LANGUAGE plpgsql AS $$
+DECLARE
+  w record;
+  bucket record;
+BEGIN
+  FOR w IN SELECT u.subject, u.quota, u.rate, u.spent, u.wanted
+             FROM unnest(subjects, quotas, rates, spent, wanted) AS u(subject, quota, rate, spent, wanted)
+            ORDER BY u.subject LOOP
+    INSERT INTO app.rate_buckets VALUES (w.subject, w.quota, clock_timestamp()) ON CONFLICT DO NOTHING;
+    SELECT b.tokens, extract(epoch FROM clock_timestamp() - b.at)::float8 AS age_s INTO bucket
+      FROM app.rate_buckets b WHERE b.subject = w.subject FOR UPDATE;
+    tokens := greatest(-w.quota, least(w.quota, bucket.tokens + w.rate * greatest(0, bucket.age_s)) - w.spent);
+    granted := greatest(0, least(w.wanted, floor(tokens)));
+    tokens := tokens - granted;
+    subject := w.subject;
+    UPDATE app.rate_buckets b SET tokens = lease_tokens.tokens, at = clock_timestamp() WHERE b.subject = w.subject;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
