@@ -83,6 +83,8 @@ class Settings(BaseSettings):
 
     task_keep_days: int = Field(default=30, ge=1, le=3650)
     """How long tasks are kept that succeeded or were cancelled; dead ones stay."""
+    events_keep_hours: int = Field(default=72, ge=1, le=8760)
+    """How long after it a change can be told to who comes back to `/events`."""
     task_lease_s: float = Field(default=30.0, ge=1, le=3600)
     """How long a crashed worker's tasks wait before another may take them."""
 

@@ -84,6 +84,62 @@ $$;
 
 ALTER FUNCTION app.lease_tokens(subjects text[], quotas double precision[], rates double precision[], spent double precision[], wanted double precision[]) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.readable(entities text[], ids text[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  w record;
+  relation regclass;
+BEGIN
+  FOR w IN SELECT u.entity, array_agg(u.id::uuid) AS ids, array_agg(u.n) AS places
+             FROM unnest(entities, ids) WITH ORDINALITY AS u(entity, id, n)
+            WHERE u.id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+            GROUP BY u.entity LOOP
+    relation := to_regclass(format('public.%I', w.entity));
+    IF relation IS NOT NULL
+       AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = 'id' AND atttypid = 'uuid'::regtype) THEN
+      IF has_column_privilege(relation, 'id', 'SELECT') THEN
+        RETURN QUERY EXECUTE format(
+          'SELECT u.n FROM unnest($1, $2) AS u(id, n) JOIN public.%I r ON r.id = u.id', w.entity)
+          USING w.ids, w.places;
+      END IF;
+    END IF;
+  END LOOP;
+END
+$_$;
+
+ALTER FUNCTION app.readable(entities text[], ids text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.reads_all(entity text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((app.agency_id() IS NOT NULL) AND (entity = 'leads'::text));
+
+ALTER FUNCTION app.reads_all(entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.record_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO public.outbox (agency_id, entity, record_id, verb)
+    SELECT n.agency_id, TG_TABLE_NAME, n.id, 'create' FROM new_rows n;
+  ELSE
+    INSERT INTO public.outbox (agency_id, entity, record_id, verb)
+    SELECT n.agency_id, TG_TABLE_NAME, n.id,
+           CASE WHEN o.deleted_at IS NULL AND n.deleted_at IS NOT NULL THEN 'delete'
+                WHEN o.deleted_at IS NOT NULL AND n.deleted_at IS NULL THEN 'restore' ELSE 'update' END
+      FROM new_rows n JOIN old_rows o ON o.id = n.id;
+  END IF;
+  IF FOUND THEN
+    PERFORM pg_notify('gardenos_changes', '');
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.record_changes() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.touch() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -145,6 +201,15 @@ END
 $$;
 
 ALTER FUNCTION public.custom_access_token_hook(event jsonb) OWNER TO gardenos_owner;
+
+CREATE TABLE app.feed (
+    only_row boolean DEFAULT true NOT NULL,
+    txid xid8 DEFAULT '0'::xid8 NOT NULL,
+    seq bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT feed_only_row_check CHECK (only_row)
+);
+
+ALTER TABLE app.feed OWNER TO gardenos_owner;
 
 CREATE TABLE app.migrations (
     number integer NOT NULL,
@@ -611,6 +676,29 @@ ALTER TABLE ONLY public.orchestrator_lease FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.orchestrator_lease OWNER TO gardenos_owner;
 
+CREATE TABLE public.outbox (
+    seq bigint NOT NULL,
+    txid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    record_id text NOT NULL,
+    verb text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY public.outbox FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.outbox OWNER TO gardenos_owner;
+
+ALTER TABLE public.outbox ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.task_schedules (
     id uuid DEFAULT uuidv7() NOT NULL,
     agency_id uuid NOT NULL,
@@ -640,6 +728,9 @@ CREATE TABLE public.task_schedules (
 ALTER TABLE ONLY public.task_schedules FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.task_schedules OWNER TO gardenos_owner;
+
+ALTER TABLE ONLY app.feed
+    ADD CONSTRAINT feed_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY app.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
@@ -731,6 +822,9 @@ ALTER TABLE ONLY public.operator_actions
 ALTER TABLE ONLY public.orchestrator_lease
     ADD CONSTRAINT orchestrator_lease_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY public.task_schedules
     ADD CONSTRAINT task_schedules_agency_id_name_key UNIQUE (agency_id, name);
 
@@ -797,11 +891,21 @@ CREATE INDEX llm_calls_recent_idx ON public.llm_calls USING btree (agency_id, cr
 
 CREATE INDEX members_user_id_idx ON public.members USING btree (user_id);
 
+CREATE INDEX outbox_agency_idx ON public.outbox USING btree (agency_id, txid, seq);
+
+CREATE INDEX outbox_at_idx ON public.outbox USING brin (at);
+
+CREATE INDEX outbox_txid_idx ON public.outbox USING btree (txid, seq);
+
 CREATE INDEX task_schedules_due_idx ON public.task_schedules USING btree (next_run_at) WHERE enabled;
 
 CREATE TRIGGER agencies_touch BEFORE UPDATE ON public.agencies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER agent_tasks_cancel BEFORE UPDATE ON public.agent_tasks FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.cancel_requested_at IS NOT NULL))) EXECUTE FUNCTION app.end_cancelled_task();
+
+CREATE TRIGGER leads_record_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes();
+
+CREATE TRIGGER leads_record_updates AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes();
 
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -1052,6 +1156,22 @@ ALTER TABLE public.orchestrator_lease ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY orchestrator_lease_worker ON public.orchestrator_lease TO gardenos_worker USING (true) WITH CHECK (true);
 
+ALTER TABLE public.outbox ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY outbox_delete ON public.outbox FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY outbox_insert ON public.outbox FOR INSERT TO authenticated WITH CHECK (false);
+
+CREATE POLICY outbox_prune ON public.outbox FOR DELETE TO gardenos_worker USING (true);
+
+CREATE POLICY outbox_read ON public.outbox FOR SELECT TO gardenos_worker USING (true);
+
+CREATE POLICY outbox_record ON public.outbox FOR INSERT TO gardenos_owner WITH CHECK (true);
+
+CREATE POLICY outbox_select ON public.outbox FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY outbox_update ON public.outbox FOR UPDATE TO authenticated USING (false);
+
 ALTER TABLE public.task_schedules ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY task_schedules_delete ON public.task_schedules FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
@@ -1083,6 +1203,8 @@ GRANT ALL ON SCHEMA public TO gardenos_owner;
 REVOKE ALL ON FUNCTION public.custom_access_token_hook(event jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO gardenos_auth;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO supabase_auth_admin;
+
+GRANT SELECT,UPDATE ON TABLE app.feed TO gardenos_worker;
 
 GRANT SELECT ON TABLE app.migrations TO gardenos_worker;
 
@@ -1221,6 +1343,8 @@ GRANT SELECT ON TABLE public.members TO supabase_auth_admin;
 GRANT SELECT,INSERT ON TABLE public.operator_actions TO gardenos_worker;
 
 GRANT SELECT,UPDATE ON TABLE public.orchestrator_lease TO gardenos_worker;
+
+GRANT SELECT,DELETE ON TABLE public.outbox TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.task_schedules TO authenticated;
 GRANT SELECT,UPDATE ON TABLE public.task_schedules TO gardenos_worker;

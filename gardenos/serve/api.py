@@ -13,6 +13,7 @@ from gardenos.auth.api_keys.routes import router as api_keys
 from gardenos.auth.routes import router as sign_in
 from gardenos.core.config import Settings
 from gardenos.crm.agencies.routes import router as agencies
+from gardenos.crm.feed.routes import router as events
 from gardenos.crm.leads.routes import router as leads
 from gardenos.crm.transfer.routes import PATH as IMPORTS
 from gardenos.crm.transfer.routes import router as imports
@@ -30,7 +31,7 @@ Errors are `application/problem+json`. A record carries an `ETag`; changing it n
 A `POST` with an `Idempotency-Key` can be repeated safely. A query parameter a route does not have
 is an error. Lists are paged by `cursor`.
 """
-_ROUTERS = (health, sign_in, api_keys, agencies, leads, imports, work, operations)
+_ROUTERS = (health, sign_in, api_keys, agencies, leads, imports, events, work, operations)
 
 
 def create_api(services: Services | None = None) -> FastAPI:
