@@ -83,6 +83,10 @@ class Settings(BaseSettings):
 
     task_keep_days: int = Field(default=30, ge=1, le=3650)
     """How long tasks are kept that succeeded or were cancelled; dead ones stay."""
+    webhooks_allow_http: bool = False
+    """Take webhooks whose URL is not https."""
+    webhooks_allow_private: bool = False
+    """Send webhooks to addresses that are not public, such as this machine's network."""
     events_keep_hours: int = Field(default=72, ge=1, le=8760)
     """How long after it a change can be told to who comes back to `/events`."""
     task_lease_s: float = Field(default=30.0, ge=1, le=3600)

@@ -59,6 +59,18 @@ CREATE FUNCTION app.is_key() RETURNS boolean
 
 ALTER FUNCTION app.is_key() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.keep_old_secret() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.old_secret := OLD.secret;
+  NEW.old_secret_until := now() + interval '24 hours';
+  RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION app.keep_old_secret() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.lease_tokens(subjects text[], quotas double precision[], rates double precision[], spent double precision[], wanted double precision[]) RETURNS TABLE(subject text, granted double precision, tokens double precision)
     LANGUAGE plpgsql
     AS $$
@@ -238,6 +250,15 @@ CREATE TABLE app.sign_in_attempts (
 );
 
 ALTER TABLE app.sign_in_attempts OWNER TO gardenos_owner;
+
+CREATE TABLE app.webhook_cursor (
+    only_row boolean DEFAULT true NOT NULL,
+    txid xid8 DEFAULT '0'::xid8 NOT NULL,
+    seq bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT webhook_cursor_only_row_check CHECK (only_row)
+);
+
+ALTER TABLE app.webhook_cursor OWNER TO gardenos_owner;
 
 CREATE TABLE auth.identities (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -729,6 +750,66 @@ ALTER TABLE ONLY public.task_schedules FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.task_schedules OWNER TO gardenos_owner;
 
+CREATE TABLE public.webhook_deliveries (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    seq bigint,
+    entity text NOT NULL,
+    record_id text NOT NULL,
+    verb text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    status smallint,
+    took_ms integer,
+    answer text,
+    error text,
+    tried_at timestamp with time zone,
+    next_try_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT only_pending_tries_again CHECK (((state = 'pending'::text) OR (next_try_at IS NULL))),
+    CONSTRAINT webhook_deliveries_answer_check CHECK ((char_length(answer) <= 1024)),
+    CONSTRAINT webhook_deliveries_error_check CHECK ((char_length(error) <= 1000)),
+    CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text]))),
+    CONSTRAINT webhook_deliveries_tries_check CHECK ((tries >= 0))
+);
+
+ALTER TABLE ONLY public.webhook_deliveries FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhook_deliveries OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.webhook_deliveries.seq IS 'Of the change in the outbox; null for a test.';
+
+CREATE TABLE public.webhooks (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    url text NOT NULL,
+    description text,
+    entities text[],
+    verbs text[],
+    active boolean DEFAULT true NOT NULL,
+    secret text NOT NULL,
+    old_secret text,
+    old_secret_until timestamp with time zone,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT an_old_secret_ends CHECK (((old_secret IS NULL) = (old_secret_until IS NULL))),
+    CONSTRAINT webhooks_description_check CHECK ((char_length(description) <= 500)),
+    CONSTRAINT webhooks_entities_check CHECK (((cardinality(entities) >= 1) AND (cardinality(entities) <= 50))),
+    CONSTRAINT webhooks_secret_check CHECK ((secret ~ '^whsec_'::text)),
+    CONSTRAINT webhooks_url_check CHECK ((char_length(url) <= 2000)),
+    CONSTRAINT webhooks_verbs_check CHECK (((cardinality(verbs) >= 1) AND (cardinality(verbs) <= 10)))
+);
+
+ALTER TABLE ONLY public.webhooks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhooks OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.webhooks.entities IS 'Null for every kind of record; so for verbs.';
+
 ALTER TABLE ONLY app.feed
     ADD CONSTRAINT feed_pkey PRIMARY KEY (only_row);
 
@@ -740,6 +821,9 @@ ALTER TABLE ONLY app.rate_buckets
 
 ALTER TABLE ONLY app.sign_in_attempts
     ADD CONSTRAINT sign_in_attempts_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY app.webhook_cursor
+    ADD CONSTRAINT webhook_cursor_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY auth.identities
     ADD CONSTRAINT identities_pkey PRIMARY KEY (id);
@@ -831,6 +915,18 @@ ALTER TABLE ONLY public.task_schedules
 ALTER TABLE ONLY public.task_schedules
     ADD CONSTRAINT task_schedules_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_webhook_id_seq_key UNIQUE (webhook_id, seq);
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
+
 CREATE INDEX rate_buckets_at_idx ON app.rate_buckets USING btree (at);
 
 CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts USING btree (until);
@@ -899,6 +995,12 @@ CREATE INDEX outbox_txid_idx ON public.outbox USING btree (txid, seq);
 
 CREATE INDEX task_schedules_due_idx ON public.task_schedules USING btree (next_run_at) WHERE enabled;
 
+CREATE INDEX webhook_deliveries_age_idx ON public.webhook_deliveries USING brin (created_at);
+
+CREATE INDEX webhook_deliveries_agency_idx ON public.webhook_deliveries USING btree (agency_id, webhook_id, id DESC);
+
+CREATE INDEX webhooks_agency_idx ON public.webhooks USING btree (agency_id, id DESC);
+
 CREATE TRIGGER agencies_touch BEFORE UPDATE ON public.agencies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER agent_tasks_cancel BEFORE UPDATE ON public.agent_tasks FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.cancel_requested_at IS NOT NULL))) EXECUTE FUNCTION app.end_cancelled_task();
@@ -910,6 +1012,10 @@ CREATE TRIGGER leads_record_updates AFTER UPDATE ON public.leads REFERENCING OLD
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER task_schedules_touch BEFORE UPDATE OF name, agent_type, payload, priority, max_retries, cron, time_zone, enabled ON public.task_schedules FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER webhooks_rotate BEFORE UPDATE OF secret ON public.webhooks FOR EACH ROW WHEN ((old.secret IS DISTINCT FROM new.secret)) EXECUTE FUNCTION app.keep_old_secret();
+
+CREATE TRIGGER webhooks_touch BEFORE UPDATE ON public.webhooks FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 ALTER TABLE ONLY auth.identities
     ADD CONSTRAINT identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
@@ -973,6 +1079,15 @@ ALTER TABLE ONLY public.members
 
 ALTER TABLE ONLY public.task_schedules
     ADD CONSTRAINT task_schedules_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_agency_id_webhook_id_fkey FOREIGN KEY (agency_id, webhook_id) REFERENCES public.webhooks(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE public.agencies ENABLE ROW LEVEL SECURITY;
 
@@ -1184,6 +1299,38 @@ CREATE POLICY task_schedules_update ON public.task_schedules FOR UPDATE TO authe
 
 CREATE POLICY task_schedules_worker ON public.task_schedules TO gardenos_worker USING (true) WITH CHECK (true);
 
+ALTER TABLE public.webhook_deliveries ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY webhook_deliveries_delete ON public.webhook_deliveries FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY webhook_deliveries_deliver ON public.webhook_deliveries FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhook_deliveries_fan_out ON public.webhook_deliveries TO gardenos_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY webhook_deliveries_insert ON public.webhook_deliveries FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhook_deliveries_note ON public.webhook_deliveries FOR UPDATE TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhook_deliveries_select ON public.webhook_deliveries FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhook_deliveries_update ON public.webhook_deliveries FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE public.webhooks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY webhooks_delete ON public.webhooks FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhooks_deliver ON public.webhooks FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhooks_fan_out ON public.webhooks FOR SELECT TO gardenos_worker USING (true);
+
+CREATE POLICY webhooks_gone ON public.webhooks FOR UPDATE TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhooks_insert ON public.webhooks FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhooks_select ON public.webhooks FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhooks_update ON public.webhooks FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 GRANT USAGE ON SCHEMA app TO anon;
 GRANT USAGE ON SCHEMA app TO authenticated;
 GRANT USAGE ON SCHEMA app TO service_role;
@@ -1211,6 +1358,8 @@ GRANT SELECT ON TABLE app.migrations TO gardenos_worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rate_buckets TO gardenos_auth;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.sign_in_attempts TO gardenos_auth;
+
+GRANT SELECT,UPDATE ON TABLE app.webhook_cursor TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.identities TO gardenos_auth;
 
@@ -1348,3 +1497,80 @@ GRANT SELECT,DELETE ON TABLE public.outbox TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.task_schedules TO authenticated;
 GRANT SELECT,UPDATE ON TABLE public.task_schedules TO gardenos_worker;
+
+GRANT SELECT ON TABLE public.webhook_deliveries TO authenticated;
+GRANT SELECT ON TABLE public.webhook_deliveries TO gardenos_agent;
+GRANT INSERT,DELETE ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT INSERT(agency_id) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT SELECT(agency_id) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT INSERT(webhook_id) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT SELECT(webhook_id) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT SELECT(seq) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT INSERT(entity) ON TABLE public.webhook_deliveries TO authenticated;
+
+GRANT INSERT(record_id) ON TABLE public.webhook_deliveries TO authenticated;
+
+GRANT INSERT(verb) ON TABLE public.webhook_deliveries TO authenticated;
+
+GRANT UPDATE(state) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT UPDATE(state) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(tries) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT UPDATE(tries) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(status) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(took_ms) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(answer) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(error) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(tried_at) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(next_try_at) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT UPDATE(next_try_at) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT SELECT(created_at) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT DELETE ON TABLE public.webhooks TO authenticated;
+GRANT SELECT ON TABLE public.webhooks TO gardenos_agent;
+
+GRANT SELECT(id) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(id) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(agency_id),INSERT(agency_id) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(agency_id) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(url),INSERT(url),UPDATE(url) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(description),INSERT(description),UPDATE(description) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(entities),INSERT(entities),UPDATE(entities) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(entities) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(verbs),INSERT(verbs),UPDATE(verbs) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(verbs) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(active),INSERT(active),UPDATE(active) ON TABLE public.webhooks TO authenticated;
+GRANT UPDATE(active) ON TABLE public.webhooks TO gardenos_agent;
+GRANT SELECT(active) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT INSERT(secret),UPDATE(secret) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(old_secret_until) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(version) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(created_by),INSERT(created_by) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(created_at) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(updated_at) ON TABLE public.webhooks TO authenticated;

@@ -17,6 +17,7 @@ from gardenos.crm.feed.routes import router as events
 from gardenos.crm.leads.routes import router as leads
 from gardenos.crm.transfer.routes import PATH as IMPORTS
 from gardenos.crm.transfer.routes import router as imports
+from gardenos.crm.webhooks.routes import router as webhooks
 from gardenos.serve.health import router as health
 from gardenos.web import problems
 from gardenos.web.body_limit import BodyLimit
@@ -31,7 +32,7 @@ Errors are `application/problem+json`. A record carries an `ETag`; changing it n
 A `POST` with an `Idempotency-Key` can be repeated safely. A query parameter a route does not have
 is an error. Lists are paged by `cursor`.
 """
-_ROUTERS = (health, sign_in, api_keys, agencies, leads, imports, events, work, operations)
+_ROUTERS = (health, sign_in, api_keys, agencies, leads, imports, events, webhooks, work, operations)
 
 
 def create_api(services: Services | None = None) -> FastAPI:

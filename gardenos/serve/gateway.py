@@ -21,6 +21,7 @@ from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError, OrchestratorUnavailable
 from gardenos.crm.feed.hub import Hub
 from gardenos.crm.feed.routes import HUB
+from gardenos.crm.webhooks.fanout import Fanout
 from gardenos.orchestrator.waiters import TaskWaiter
 from gardenos.serve.api import create_api
 from gardenos.serve.board import RayBoard
@@ -95,6 +96,9 @@ class Gateway:
             keep=timedelta(hours=settings.events_keep_hours),
         )
         self._hub.start()
+        self._webhooks = Fanout(self._process.database)
+        self._hub.tell(self._webhooks.hint)
+        self._webhooks.start()
         self._services = compose(
             self._process.settings,
             self._process.database,
@@ -109,5 +113,6 @@ class Gateway:
         """Leave in order: Serve calls this once the last request was answered."""
         with suppress(Exception):
             await self._waiter.stop()
+            await self._webhooks.stop()
             await self._hub.stop()
             await self._process.close()

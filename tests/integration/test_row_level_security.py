@@ -44,7 +44,10 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "leads",
         "llm_calls",
         "llm_spend",
+        "outbox",
         "task_schedules",
+        "webhook_deliveries",
+        "webhooks",
     },
     "gardenos_auth": {"agencies", "api_keys", "members"},
     "supabase_auth_admin": {"members"},
@@ -64,6 +67,7 @@ BY_NAME: Mapping[str, Any] = {
     "role": "agent",
     "scopes": ["read"],
     "digest": "\\x" + "00" * 32,
+    "secret": "whsec_AAAA",
 }
 """The same for columns that take few values."""
 

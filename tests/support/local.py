@@ -20,6 +20,7 @@ from gardenos.core.claims import Claims
 from gardenos.core.config import Settings
 from gardenos.crm.feed.hub import Hub
 from gardenos.crm.feed.routes import HUB
+from gardenos.crm.webhooks.fanout import Fanout
 from gardenos.db.pool import open_database
 from gardenos.db.session import Database
 from gardenos.observability import events, metrics
@@ -135,6 +136,10 @@ async def local_installation(
         hub = Hub(database, dsn)
         hub.start()
         stack.push_async_callback(hub.stop)
+        webhooks = Fanout(database)
+        hub.tell(webhooks.hint)
+        webhooks.start()
+        stack.push_async_callback(webhooks.stop)
         services = compose(
             settings,
             database,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Final
@@ -100,7 +100,8 @@ class Hub:
         self._of_agency: defaultdict[AgencyId, int] = defaultdict(int)
         self._position: Position | None = None
         self._hint = asyncio.Event()
-        self._listener = Listener(dsn, CHANNEL, lambda _: self._hint.set())
+        self._listener = Listener(dsn, CHANNEL, self._hear)
+        self._others: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._said = ""
         self._sealed: LRUCache[tuple[AgencyId, Position], str] = LRUCache(RING)
@@ -120,6 +121,15 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def tell(self, hint: Callable[[], None]) -> None:
+        """Call `hint` as well when there are changes."""
+        self._others.append(hint)
+
+    def _hear(self, _payload: str) -> None:
+        self._hint.set()
+        for hint in self._others:
+            hint()
 
     @property
     def followers(self) -> int:

@@ -25,7 +25,8 @@ WITH gone AS (
   DELETE FROM outbox b
    USING (SELECT o.seq
             FROM outbox o
-           WHERE o.at < now() - $1::interval
+            CROSS JOIN app.webhook_cursor w
+           WHERE o.at < now() - $1::interval AND (o.txid, o.seq) <= (w.txid, w.seq)
            ORDER BY o.txid, o.seq
            LIMIT $2) old
    WHERE b.seq = old.seq

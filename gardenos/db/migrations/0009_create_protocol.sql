@@ -172,3 +172,115 @@ BEGIN
   END LOOP;
 END
 $$;
+
+-- Where an agency's programs are told of changes, by Standard Webhooks.
+CREATE TABLE public.webhooks (
+  id               uuid PRIMARY KEY DEFAULT uuidv7(),
+  agency_id        uuid NOT NULL REFERENCES public.agencies (id) ON DELETE CASCADE,
+  url              text NOT NULL CHECK (char_length(url) <= 2000),
+  description      text CHECK (char_length(description) <= 500),
+  entities         text[] CHECK (cardinality(entities) BETWEEN 1 AND 50),
+  verbs            text[] CHECK (cardinality(verbs) BETWEEN 1 AND 10),
+  active           boolean NOT NULL DEFAULT true,
+  secret           text NOT NULL CHECK (secret ~ '^whsec_'),
+  old_secret       text,
+  old_secret_until timestamptz,
+  version          bigint NOT NULL DEFAULT 1,
+  created_by       uuid,
+  created_at       timestamptz NOT NULL DEFAULT now(),
+  updated_at       timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (agency_id, id),
+  CONSTRAINT an_old_secret_ends CHECK ((old_secret IS NULL) = (old_secret_until IS NULL))
+);
+COMMENT ON COLUMN public.webhooks.entities IS 'Null for every kind of record; so for verbs.';
+CREATE INDEX webhooks_agency_idx ON public.webhooks (agency_id, id DESC);
+CREATE TRIGGER webhooks_touch BEFORE UPDATE ON public.webhooks FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+-- A secret that is replaced goes on for a day, so that no delivery fails while receivers change over.
+CREATE FUNCTION app.keep_old_secret() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.old_secret := OLD.secret;
+  NEW.old_secret_until := now() + interval '24 hours';
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER webhooks_rotate BEFORE UPDATE OF secret ON public.webhooks FOR EACH ROW
+  WHEN (OLD.secret IS DISTINCT FROM NEW.secret) EXECUTE FUNCTION app.keep_old_secret();
+
+-- One row for each change that a webhook is told of, and how telling it went.
+CREATE TABLE public.webhook_deliveries (
+  id          uuid PRIMARY KEY DEFAULT uuidv7(),
+  agency_id   uuid NOT NULL REFERENCES public.agencies (id) ON DELETE CASCADE,
+  webhook_id  uuid NOT NULL,
+  seq         bigint,
+  entity      text NOT NULL,
+  record_id   text NOT NULL,
+  verb        text NOT NULL,
+  at          timestamptz NOT NULL DEFAULT now(),
+  state       text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'failed')),
+  tries       integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
+  status      smallint,
+  took_ms     integer,
+  answer      text CHECK (char_length(answer) <= 1024),
+  error       text CHECK (char_length(error) <= 1000),
+  tried_at    timestamptz,
+  next_try_at timestamptz,
+  created_at  timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (webhook_id, seq),
+  FOREIGN KEY (agency_id, webhook_id) REFERENCES public.webhooks (agency_id, id) ON DELETE CASCADE,
+  CONSTRAINT only_pending_tries_again CHECK (state = 'pending' OR next_try_at IS NULL)
+);
+COMMENT ON COLUMN public.webhook_deliveries.seq IS 'Of the change in the outbox; null for a test.';
+CREATE INDEX webhook_deliveries_agency_idx ON public.webhook_deliveries (agency_id, webhook_id, id DESC);
+CREATE INDEX webhook_deliveries_age_idx ON public.webhook_deliveries USING brin (created_at);
+
+-- Up to where changes were handed to webhooks: moved in the transaction that makes their deliveries.
+CREATE TABLE app.webhook_cursor (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  txid     xid8 NOT NULL DEFAULT '0',
+  seq      bigint NOT NULL DEFAULT 0
+);
+INSERT INTO app.webhook_cursor DEFAULT VALUES;
+GRANT SELECT, UPDATE ON app.webhook_cursor TO gardenos_worker;
+
+ALTER TABLE public.webhooks ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.webhooks FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.webhook_deliveries ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.webhook_deliveries FORCE ROW LEVEL SECURITY;
+CREATE POLICY webhooks_select ON public.webhooks FOR SELECT TO authenticated
+  USING (agency_id = (SELECT app.agency_id()) AND (SELECT app.can_administer()));
+CREATE POLICY webhooks_insert ON public.webhooks FOR INSERT TO authenticated
+  WITH CHECK (agency_id = (SELECT app.agency_id()) AND (SELECT app.can_administer()));
+CREATE POLICY webhooks_update ON public.webhooks FOR UPDATE TO authenticated
+  USING (agency_id = (SELECT app.agency_id()) AND (SELECT app.can_administer()))
+  WITH CHECK (agency_id = (SELECT app.agency_id()));
+CREATE POLICY webhooks_delete ON public.webhooks FOR DELETE TO authenticated
+  USING (agency_id = (SELECT app.agency_id()) AND (SELECT app.can_administer()));
+CREATE POLICY webhooks_deliver ON public.webhooks FOR SELECT TO gardenos_agent USING (agency_id = (SELECT app.agency_id()));
+CREATE POLICY webhooks_gone ON public.webhooks FOR UPDATE TO gardenos_agent
+  USING (agency_id = (SELECT app.agency_id())) WITH CHECK (agency_id = (SELECT app.agency_id()));
+CREATE POLICY webhooks_fan_out ON public.webhooks FOR SELECT TO gardenos_worker USING (true);
+CREATE POLICY webhook_deliveries_select ON public.webhook_deliveries FOR SELECT TO authenticated
+  USING (agency_id = (SELECT app.agency_id()) AND (SELECT app.can_administer()));
+CREATE POLICY webhook_deliveries_insert ON public.webhook_deliveries FOR INSERT TO authenticated
+  WITH CHECK (agency_id = (SELECT app.agency_id()) AND (SELECT app.can_administer()));
+CREATE POLICY webhook_deliveries_update ON public.webhook_deliveries FOR UPDATE TO authenticated
+  USING (agency_id = (SELECT app.agency_id()) AND (SELECT app.can_administer()))
+  WITH CHECK (agency_id = (SELECT app.agency_id()));
+CREATE POLICY webhook_deliveries_delete ON public.webhook_deliveries FOR DELETE TO authenticated USING (false);
+CREATE POLICY webhook_deliveries_deliver ON public.webhook_deliveries FOR SELECT TO gardenos_agent
+  USING (agency_id = (SELECT app.agency_id()));
+CREATE POLICY webhook_deliveries_note ON public.webhook_deliveries FOR UPDATE TO gardenos_agent
+  USING (agency_id = (SELECT app.agency_id())) WITH CHECK (agency_id = (SELECT app.agency_id()));
+CREATE POLICY webhook_deliveries_fan_out ON public.webhook_deliveries FOR ALL TO gardenos_worker USING (true) WITH CHECK (true);
+GRANT SELECT (id, agency_id, url, description, entities, verbs, active, old_secret_until, version, created_by, created_at, updated_at),
+      INSERT (agency_id, url, description, entities, verbs, active, secret, created_by),
+      UPDATE (url, description, entities, verbs, active, secret), DELETE
+  ON public.webhooks TO authenticated;
+GRANT SELECT, UPDATE (active) ON public.webhooks TO gardenos_agent;
+GRANT SELECT (id, agency_id, entities, verbs, active, created_at) ON public.webhooks TO gardenos_worker;
+GRANT SELECT, INSERT (agency_id, webhook_id, entity, record_id, verb), UPDATE (state, tries, next_try_at)
+  ON public.webhook_deliveries TO authenticated;
+GRANT SELECT, UPDATE (state, tries, status, took_ms, answer, error, tried_at, next_try_at) ON public.webhook_deliveries TO gardenos_agent;
+GRANT SELECT (id, agency_id, webhook_id, seq, created_at), INSERT, DELETE ON public.webhook_deliveries TO gardenos_worker;
