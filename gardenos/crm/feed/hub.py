@@ -82,6 +82,32 @@ class _Ring:
         return self.first
 
 
+async def _set_before(event: asyncio.Event, ends_at: float) -> bool:
+    """Wait for an event; whether it came in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(ends_at):
+            await event.wait()
+    return event.is_set() and asyncio.get_running_loop().time() < ends_at
+
+
+async def _from_ring(ring: _Ring, since: Position, ends_at: float) -> AsyncGenerator[list[Change]]:
+    """What is in memory after `since`, and what comes, until the time is over or the reader behind."""
+    if ring.start is None or since < ring.start:
+        return
+    at = ring.since(since)
+    while at >= ring.first and asyncio.get_running_loop().time() < ends_at:
+        if at == ring.end:
+            await _set_before(ring.changed, ends_at)
+            continue
+        group = ring.changes[at - ring.first : at - ring.first + BATCH]
+        at += len(group)
+        # Another gateway may have told more than this one knew when its follower came.
+        group = [change for change in group if change.position > since]
+        if group:
+            since = group[-1].position
+            yield group
+
+
 class Hub:
     """Follows the outbox on behalf of everybody in this process."""
 
@@ -170,16 +196,18 @@ class Hub:
             return await session.fetchval(QUERIES["read_edge"]), 0
 
     async def follow(
-        self, claims: Claims, since: Position | None
+        self, claims: Claims, since: Position | None, *, ends_at: float
     ) -> AsyncGenerator[tuple[Position, list[Change]]]:
-        """The changes of the agency after `since`, in groups with their last position, without end.
+        """The changes of the agency after `since`, in groups with their last position.
 
-        Without `since` from now on, which an empty group says at once. Raises `Missed` where some
+        Without `since` from now on, which an empty group says at once. Ends at `ends_at`, by the
+        event loop's clock. Raises `Missed` where some
         changes are gone, or are more than `MOST_REPLAYED`.
         """
         agency_id = claims.agency_id
         with self._following(agency_id) as ring:
-            await ring.begun.wait()
+            if not await _set_before(ring.begun, ends_at):
+                return
             start = ring.start or (0, 0)
             known = self._position or start
             if since is None:
@@ -187,24 +215,16 @@ class Hub:
                 yield since, []
             elif since < start or since > known:
                 await self._refuse_missed(since)
-            while True:
+            while asyncio.get_running_loop().time() < ends_at:
                 # Who is slower than what is in memory reads on from the table, like who comes back.
-                if since < (ring.start or start):
-                    async for group in self._from_table(agency_id, since, ring.start or start):
-                        since = group[-1].position
-                        yield since, group
-                at = ring.since(since)
-                while at >= ring.first:
-                    if at == ring.end:
-                        await ring.changed.wait()
-                        continue
-                    group = ring.changes[at - ring.first : at - ring.first + BATCH]
-                    at += len(group)
-                    # Another gateway may have told more than this one knew when its follower came.
-                    group = [change for change in group if change.position > since]
-                    if group:
-                        since = group[-1].position
-                        yield since, group
+                start = ring.start or start
+                if since < start:
+                    async for group in self._from_table(agency_id, since, start):
+                        yield group[-1].position, group
+                    since = start
+                async for group in _from_ring(ring, since, ends_at):
+                    since = group[-1].position
+                    yield since, group
 
     @contextmanager
     def _following(self, agency_id: AgencyId) -> Generator[_Ring]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -31,6 +32,7 @@ PLACE_EVERY_S = 30.0
 """How often a follower is told where the feed is, although nothing in between was for it."""
 MAX_ENTITIES = 50
 _RETRY_MS = 2000
+EVENTS = ("ready", "change", "resync")
 
 router = APIRouter(tags=["events"], route_class=StrictRoute)
 _DESCRIBED: dict[str, Any] = {
@@ -46,7 +48,7 @@ _DESCRIBED: dict[str, Any] = {
                 "type": "object",
                 "required": ["event", "id", "data"],
                 "properties": {
-                    "event": {"type": "string", "enum": ["ready", "change", "resync"]},
+                    "event": {"type": "string", "enum": list(EVENTS)},
                     "id": {"type": "string", "description": "For `Last-Event-ID`."},
                     "retry": {"type": "integer", "description": "Milliseconds."},
                     "data": {
@@ -104,12 +106,21 @@ async def follow_events(
             description="The id of the last event you had; you get what happened since.",
         ),
     ] = None,
+    wait_s: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=LONGEST_STREAM_S,
+            allow_inf_nan=False,
+            description="The stream ends after so many seconds.",
+        ),
+    ] = LONGEST_STREAM_S,
 ) -> Response:
     """Follow what happens to the records that you may read, by id. Read the records anew for values."""
     since = last_event_id and opened(services.cursors, claims.agency_id, last_event_id)
     stream = _Stream(services, claims, _entities(entities))
     return EventSourceResponse(
-        stream.events(since or None), ping=HEARTBEAT_S, sep="\n", send_timeout=SEND_WITHIN_S
+        stream.events(since or None, wait_s), ping=HEARTBEAT_S, sep="\n", send_timeout=SEND_WITHIN_S
     )
 
 
@@ -124,22 +135,24 @@ class _Stream:
         self._entities = entities
         self._placed_at = time.monotonic()
 
-    async def events(self, since: Position | None) -> AsyncGenerator[ServerSentEvent]:
+    async def events(
+        self, since: Position | None, wait_s: float
+    ) -> AsyncGenerator[ServerSentEvent]:
         """The stream, from `since` on, or from now on, which its first event then says."""
-        ends_at = time.monotonic() + LONGEST_STREAM_S
-        while True:
+        ends_at = asyncio.get_running_loop().time() + wait_s
+        missed = True
+        while missed:
+            missed = False
+            following = hub(self._services).follow(self._claims, since, ends_at=ends_at)
             try:
-                async with aclosing(hub(self._services).follow(self._claims, since)) as groups:
+                async with aclosing(following) as groups:
                     async for position, group in groups:
-                        since = position
                         if not group:
-                            yield self._told(since, "ready")
+                            yield self._told(position, "ready")
                         async for event in self._of(group):
                             yield event
-                        if time.monotonic() >= ends_at:
-                            return
-            except Missed as missed:
-                since = missed.position
+            except Missed as gap:
+                missed, since = True, gap.position
                 yield self._told(since, "resync")
             except GardenOSError:
                 # The status is long sent. The follower comes back with the id it had last.

@@ -20,6 +20,7 @@ from gardenos.core.config import Settings
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 MAX_URL_CHARS: Final = 2000
+_RESOLVED_WITHIN_S = 5.0
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _METADATA = frozenset({ipaddress.IPv4Address("168.63.129.16")})
 """Services of clouds for the machine itself that have a public address."""
@@ -81,7 +82,8 @@ class Guard:
         """An address to connect to. Raises `UrlRefused`, also where any of several is private."""
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
-            found = await self.resolve(url.host, port)
+            async with asyncio.timeout(_RESOLVED_WITHIN_S):
+                found = await self.resolve(url.host, port)
             addresses = [ipaddress.ip_address(each.partition("%")[0]) for each in found]
         except (OSError, UnicodeError, ValueError):
             raise UrlRefused(f"names {url.host}, which leads to no address") from None

@@ -21,6 +21,7 @@ from gardenos.core.config import Settings
 from gardenos.crm.feed import hub as hubs
 from gardenos.crm.feed.hub import Hub
 from gardenos.crm.feed.routes import HUB
+from gardenos.crm.webhooks.fanout import Fanout
 from gardenos.sdk.events import Event
 from gardenos.serve.api import create_api
 from gardenos.serve.composition import compose
@@ -253,14 +254,18 @@ async def test_a_key_hears_of_what_its_scopes_reach(
 
 
 async def test_a_gap_is_said(
-    live: FastAPI, token_of: TokenOf, hub: Hub, admin: AdminConnection, owner: Claims
+    live: FastAPI, token_of: TokenOf, db: Database, admin: AdminConnection, owner: Claims
 ) -> None:
+    hub: Hub = live.state.services.extras[HUB]
     token = token_of(owner)
     async with following(live, token) as client:
         ready = await begun(client)
     await add(admin, owner, 2)
     await admin.execute("UPDATE outbox SET at = now() - interval '4 days'")
     kept = await add(admin, owner)
+    # What webhooks were not told of yet stays, however old it is.
+    assert await hub.prune() == 0
+    await Fanout(db).advance()
     assert await hub.prune() == 2
     async with following(live, token, last=ready.id) as client:
         resync = await client.next()
@@ -324,6 +329,16 @@ async def test_an_agency_has_so_many_streams_and_no_more(
             assert second.status == 429
     async with following(live, token_of(owner)) as third:
         await begun(third)
+
+
+async def test_a_stream_ends_when_its_time_is_over(
+    live: FastAPI, token_of: TokenOf, owner: Claims
+) -> None:
+    async with following(live, token_of(owner), "/events?wait_s=0.3") as client:
+        await begun(client)
+        async with asyncio.timeout(SOON_S):
+            assert client.task
+            await client.task
 
 
 async def test_it_streams_over_http(
