@@ -22,6 +22,7 @@ Verbs = Annotated[
     list[Literal["create", "update", "delete", "restore", "purge"]],
     Field(min_length=1, max_length=5, description="What happens to them; null for all."),
 ]
+Switch = Annotated[bool, Field(strict=True)]
 Description = Annotated[Annotated[Clean, Field(max_length=500)] | None, blank_is_none]
 
 
@@ -34,7 +35,7 @@ class NewWebhook(BaseModel):
     description: Description = None
     entities: Entities | None = None
     verbs: Verbs | None = None
-    active: bool = True
+    active: Switch = True
 
 
 class WebhookChanges(BaseModel):
@@ -46,7 +47,7 @@ class WebhookChanges(BaseModel):
     description: Description = None
     entities: Entities | None = None
     verbs: Verbs | None = None
-    active: bool = True
+    active: Switch = True
 
     def given(self) -> dict[str, Any]:
         """The fields that were sent."""
