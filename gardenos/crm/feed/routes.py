@@ -13,7 +13,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from gardenos.auth.deps import ClaimsDep
 from gardenos.core.claims import Claims
-from gardenos.core.errors import GardenOSError, InvalidCursor, RateLimited
+from gardenos.core.errors import GardenOSError, InvalidCursor
 from gardenos.crm.feed.changes import Change, Position, opened
 from gardenos.crm.feed.hub import Hub, Missed
 from gardenos.observability.events import StreamClosed, StreamOpened, observe
@@ -85,7 +85,7 @@ def _entities(said: str | None) -> frozenset[str] | None:
 @router.get(
     "/events",
     response_class=Response,
-    responses=problems.responses(*problems.COMMON, InvalidCursor, RateLimited) | {200: _DESCRIBED},
+    responses=problems.responses(*problems.COMMON, InvalidCursor) | {200: _DESCRIBED},
     dependencies=[Depends(_place)],
 )
 async def follow_events(
