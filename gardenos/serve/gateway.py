@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
@@ -19,6 +20,9 @@ from gardenos.core.claims import Claims
 from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError, OrchestratorUnavailable
 from gardenos.crm.attachments.sweeper import Sweeper
+from gardenos.crm.feed.hub import Hub
+from gardenos.crm.feed.routes import HUB
+from gardenos.crm.webhooks.fanout import Fanout
 from gardenos.orchestrator.waiters import TaskWaiter
 from gardenos.serve.api import create_api
 from gardenos.serve.board import RayBoard
@@ -89,11 +93,20 @@ class Gateway:
         self._waiter.start()
         self._sweeper = Sweeper(self._process.settings, self._process.database)
         self._sweeper.start()
+        self._hub = Hub(
+            self._process.database,
+            self._process.dsn,
+            keep=timedelta(hours=settings.events_keep_hours),
+        )
+        self._hub.start()
+        self._webhooks = Fanout(self._process.database)
+        self._hub.tell(self._webhooks.hint)
+        self._webhooks.start()
         self._services = compose(
             self._process.settings,
             self._process.database,
             orchestrator=RemoteOrchestrator(orchestrator),
-            extras={WAITER: self._waiter},
+            extras={WAITER: self._waiter, HUB: self._hub},
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -104,4 +117,6 @@ class Gateway:
         with suppress(Exception):
             await self._sweeper.stop()
             await self._waiter.stop()
+            await self._webhooks.stop()
+            await self._hub.stop()
             await self._process.close()

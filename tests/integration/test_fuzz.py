@@ -37,7 +37,7 @@ EXAMPLES = int(os.environ.get("GARDENOS_FUZZ_EXAMPLES", "12"))
 SEED = os.environ.get("GARDENOS_FUZZ_SEED")
 EMAIL, PASSWORD = "owner@example.org", "a password of some length"
 LONGEST_WAIT_S = 0.5
-EVENTS = "GET /ai/tasks/{task_id}/events"
+EVENTS = ("GET /ai/tasks/{task_id}/events", "GET /events")
 WAITING = {
     f"POST /ai/{path}" for path in ("leads/analyze", "follow-ups", "agents/{agent_type}/run")
 }
@@ -61,7 +61,7 @@ class Target:
 
 @asynccontextmanager
 async def installation(dsn: str) -> AsyncGenerator[Target]:
-    settings = settings_for(dsn)
+    settings = settings_for(dsn, webhooks_allow_private=True)
     async with local_installation(settings) as app, served(app) as url:
         database = app.state.services.database
         await ensure_operator(database, EMAIL, PASSWORD)
@@ -115,9 +115,31 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "scale_agents": Known({"replicas": 2}, parameters=TYPE),
         "run_agent": Known({"input": lead} | soon, parameters=TYPE),
         "follow_task": Known(parameters={"task_id": task} | soon),
+        "follow_events": Known(parameters={"entities": "leads"} | soon),
         **await record_requests(client, lead),
         **await steering_requests(client, made, analysis),
         **await rights_requests(client, made),
+        **await program_requests(made),
+    }
+
+
+async def program_requests(made: Callable[..., Awaitable[str]]) -> dict[str, Known]:
+    """The same for keys and webhooks."""
+    key = {"name": "nightly", "scopes": ["leads:read"]}
+    hook = {"url": "https://127.0.0.1:1/hook", "entities": ["deals"]}
+    first, second = [{"key_id": await made("/v1/api-keys", json=key)} for _ in range(2)]
+    kept, doomed = [{"webhook_id": await made("/v1/webhooks", json=hook)} for _ in range(2)]
+    delivery = await made(f"/v1/webhooks/{kept['webhook_id']}/test")
+    of_hook = ("get_webhook", "rotate_webhook_secret", "send_test_to_webhook")
+    return {name: Known(parameters=kept) for name in of_hook} | {
+        "create_api_key": Known(key),
+        "get_api_key": Known(parameters=first),
+        "revoke_api_key": Known(parameters=second),
+        "create_webhook": Known(hook),
+        "change_webhook": Known({"active": False}, parameters=kept | {"If-Match": "*"}),
+        "delete_webhook": Known(parameters=doomed),
+        "list_webhook_deliveries": Known(parameters=kept),
+        "replay_webhook_delivery": Known(parameters=kept | {"delivery_id": delivery}),
     }
 
 
@@ -270,8 +292,8 @@ def impatient(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -
     Whether a task ends meanwhile is open: one of the requests before may have paused all work.
     """
     label = case.operation.label
-    longest = LONGEST_STREAM_S if label == EVENTS else ai_models.LONGEST_WAIT_S
-    if label == EVENTS:
+    longest = LONGEST_STREAM_S if label in EVENTS else ai_models.LONGEST_WAIT_S
+    if label in EVENTS:
         case.query = {"wait_s": longest, **(case.query or {})}
     if label in WAITING and isinstance(case.body, dict):
         case.body.setdefault("wait_s", longest)
