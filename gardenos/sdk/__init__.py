@@ -7,6 +7,7 @@ from gardenos.core.errors import GardenOSError
 from gardenos.sdk.account import Grant, User
 from gardenos.sdk.activities import Activity
 from gardenos.sdk.agency import Agency, Entered, Member, Membership, Team
+from gardenos.sdk.api_keys import ApiKey, MadeApiKey
 from gardenos.sdk.attachments import Announced, Attachment, Download, Upload
 from gardenos.sdk.audit import AuditEntry
 from gardenos.sdk.base import Items, Page, Result
@@ -16,6 +17,7 @@ from gardenos.sdk.contacts import Contact
 from gardenos.sdk.custom_fields import CustomField
 from gardenos.sdk.deals import Deal, DealStage
 from gardenos.sdk.errors import TaskFailed, TaskUnfinished, UnexpectedAnswer, Unreachable
+from gardenos.sdk.feed import Change
 from gardenos.sdk.invitations import Invitation, IssuedInvitation, OpenInvitation
 from gardenos.sdk.leads import Conversion, Lead, Score, StoredFollowUp, Unconverted
 from gardenos.sdk.permissions import Mask, Permission
@@ -50,6 +52,7 @@ from gardenos.sdk.tags import RecordTag, Tag
 from gardenos.sdk.timeline import Happening
 from gardenos.sdk.todos import Todo
 from gardenos.sdk.views import View
+from gardenos.sdk.webhooks import Delivery, MadeWebhook, Webhook
 
 __all__ = [
     "Activity",
@@ -60,17 +63,20 @@ __all__ = [
     "AgentType",
     "Analysis",
     "Announced",
+    "ApiKey",
     "AsyncGardenOS",
     "Attachment",
     "AuditEntry",
     "BoardStage",
     "Cancelled",
+    "Change",
     "Company",
     "Contact",
     "Conversion",
     "CustomField",
     "Deal",
     "DealStage",
+    "Delivery",
     "Download",
     "Entered",
     "Erased",
@@ -86,6 +92,8 @@ __all__ = [
     "LaneHead",
     "Lead",
     "Limit",
+    "MadeApiKey",
+    "MadeWebhook",
     "Mask",
     "Member",
     "Membership",
@@ -125,4 +133,5 @@ __all__ = [
     "Upload",
     "User",
     "View",
+    "Webhook",
 ]

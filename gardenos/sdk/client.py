@@ -15,6 +15,7 @@ from gardenos.sdk.account import Account
 from gardenos.sdk.activities import Activities
 from gardenos.sdk.agency import Members, Memberships, OwnAgency, Teams
 from gardenos.sdk.agents import Agents
+from gardenos.sdk.api_keys import ApiKeys
 from gardenos.sdk.attachments import Attachments
 from gardenos.sdk.audit import Audit
 from gardenos.sdk.auth import PasswordAuth, TokenAuth
@@ -27,6 +28,7 @@ from gardenos.sdk.deals import Deals
 from gardenos.sdk.dispatch import Limits as AgencyLimits
 from gardenos.sdk.dispatch import Pauses
 from gardenos.sdk.drivers import AsyncDriver, Limits, SyncDriver
+from gardenos.sdk.feed import Events
 from gardenos.sdk.imports import Imports
 from gardenos.sdk.invitations import Invitations
 from gardenos.sdk.leads import Leads
@@ -40,6 +42,7 @@ from gardenos.sdk.tags import Tags
 from gardenos.sdk.tasks import Tasks
 from gardenos.sdk.todos import Todos
 from gardenos.sdk.views import Views
+from gardenos.sdk.webhooks import Webhooks
 
 _HEADERS = {
     "Accept": "application/json, application/problem+json",
@@ -86,6 +89,9 @@ class _Client(Namespace[D]):
         self.views = Views[D](driver)
         self.attachments = Attachments[D](driver)
         self.privacy = Privacy[D](driver)
+        self.api_keys = ApiKeys[D](driver)
+        self.webhooks = Webhooks[D](driver)
+        self.events = Events[D](driver)
         self.audit = Audit[D](driver)
         self.imports = Imports[D](driver)
         self.orchestrator = Orchestrator[D](driver)

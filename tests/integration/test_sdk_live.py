@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gardenos.core.errors import InvalidRequest, PreconditionFailed, UnknownParameter
+from gardenos.core.errors import Forbidden, InvalidRequest, PreconditionFailed, UnknownParameter
 from gardenos.sdk import AsyncGardenOS, GardenOS, NotSent
 from tests.support.local import local_installation, settings_for
 from tests.support.serving import served
@@ -138,3 +138,28 @@ async def test_a_person_is_handed_over_and_erased(
         erased = await garden.privacy.erase(lead_ids=[lead.id])
         assert sum(erased.rows.values()) > 0
         assert (await garden.privacy.find("mara@flora-nord.example")).items == ()
+
+
+async def test_changes_are_told_as_they_happen_and_a_key_signs_in(
+    server: PostgresServer, database_name: str, tmp_path: Path
+) -> None:
+    async with (
+        installation(server, database_name, tmp_path) as url,
+        member(url, "ada@example.org") as garden,
+    ):
+        made = await garden.api_keys.create("till", scopes=["leads:write", "events:read"])
+        assert made.key is not None
+        async with AsyncGardenOS(url, token=made.key.get_secret_value()) as program:
+            changes = program.events.follow(["leads"])
+            ready = await anext(changes)
+            lead = await program.leads.create(last_name="Nord")
+            change = await anext(changes)
+            assert (change.entity, change.id, change.verb) == ("leads", str(lead.id), "create")
+            await program.leads.change(lead, status="qualified")
+            resumed = program.events.follow(["leads"], since=ready.event_id)
+            told = [(await anext(resumed)).verb for _ in range(2)]
+            assert told == ["create", "update"]
+            with pytest.raises(Forbidden):
+                await program.deals.page()
+        await garden.api_keys.revoke(made)
+        assert [key.revoked_at is None async for key in garden.api_keys.list()] == [False]
