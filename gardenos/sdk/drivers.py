@@ -18,7 +18,7 @@ from gardenos.core.errors import GardenOSError
 from gardenos.sdk.auth import PasswordAuth
 from gardenos.sdk.base import Page
 from gardenos.sdk.call import Call, Pause, Plan, Step, after
-from gardenos.sdk.errors import Unreachable
+from gardenos.sdk.errors import UnexpectedAnswer, Unreachable
 from gardenos.sdk.events import Event, EventReader, Stream
 from gardenos.sdk.problems import from_response, is_stopgap, retry_after_s, unreachable
 
@@ -64,7 +64,8 @@ class _Reconnecting:
 
     def pause_s(self, failure: GardenOSError | None) -> float:
         """How long to wait after a break. Raises its reason where waiting is no use, or too long."""
-        if failure is not None and failure.status not in _PASSING_STATUSES:
+        unreadable = isinstance(failure, UnexpectedAnswer)
+        if failure is not None and (unreadable or failure.status not in _PASSING_STATUSES):
             raise failure
         self._breaks += 1
         backoff_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self._breaks - 1))

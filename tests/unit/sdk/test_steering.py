@@ -225,7 +225,7 @@ async def test_changes_are_followed_from_where_one_was(
     one = [c async for c in _first(agarden.events.follow(), 2)][1]
     assert (one.entity, one.id, one.verb) == ("leads", str(AGENCY), "update")
     assert wire.asked[2].headers.get("Last-Event-ID") is None
-    wire.will(httpx.Response(200, text="event: change\ndata: [1]\n\n"))
+    wire.answers[:] = [httpx.Response(200, text="event: change\ndata: [1]\n\n")]
     with pytest.raises(UnexpectedAnswer, match="none of a change"):
         next(garden.events.follow())
 
