@@ -142,7 +142,7 @@ def show_import(done: Import) -> None:
 
 def count_scored(client: GardenOS) -> int:
     """How many leads of the agency have a score."""
-    return client.leads.page(limit=1, total=True, quality_score_gte=0).total or 0
+    return client.leads.page({"quality_score.gte": 0}, limit=1, total=True).total or 0
 
 
 def wait_for_scores(client: GardenOS, count: int, *, scored_before: int) -> None:
