@@ -77,6 +77,31 @@ class Settings(BaseSettings):
     task_lease_s: float = Field(default=30.0, ge=1, le=3600)
     """How long a crashed worker's tasks wait before another may take them."""
 
+    deleted_keep_days: int = Field(default=30, ge=1, le=3650)
+    """How long deleted records can be restored; then they are removed for good."""
+
+    attachments_url: str | None = None
+    """A folder, or `s3://bucket/prefix`; default the folder `attachments` of the home."""
+    attachments_s3_endpoint: str | None = None
+    attachments_s3_region: str | None = None
+    attachments_s3_access_key_id: SecretStr | None = None
+    attachments_s3_secret_access_key: SecretStr | None = None
+    attachment_max_bytes: int = Field(default=25 * 1_048_576, ge=1)
+    attachment_media_types: tuple[str, ...] = (
+        "image/*",
+        "audio/*",
+        "video/*",
+        "text/*",
+        "message/*",
+        "application/pdf",
+        "application/json",
+        "application/zip",
+        "application/rtf",
+        "application/msword",
+        "application/vnd.*",
+    )
+    """Patterns of what may be attached."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

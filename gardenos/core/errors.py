@@ -11,6 +11,7 @@
     ├── NotFound                       404 not-found
     ├── Conflict                       409 conflict
     │   └── IdempotencyKeyReused       409 idempotency-key-reused
+    ├── Erased                         410 erased
     ├── PreconditionFailed             412 precondition-failed
     ├── BodyTooLarge                   413 body-too-large
     ├── UnsupportedMedia               415 unsupported-media
@@ -139,6 +140,16 @@ class IdempotencyKeyReused(Conflict):
     """This Idempotency-Key was used before with another request. Use a new key for a new request."""
 
     code = "idempotency-key-reused"
+
+
+class Erased(GardenOSError):
+    """What this request was answered with has been erased with a person.
+
+    Send it with a new key to do it anew.
+    """
+
+    status = 410
+    code = "erased"
 
 
 class PreconditionFailed(GardenOSError):

@@ -12,15 +12,22 @@ from gardenos.crm.agencies.members.routes import router as members
 from gardenos.crm.agencies.permissions.routes import router as permissions
 from gardenos.crm.agencies.routes import router as agencies
 from gardenos.crm.agencies.teams.routes import router as teams
+from gardenos.crm.attachments.routes import content as attachment_content
+from gardenos.crm.attachments.routes import router as attachments
 from gardenos.crm.audit.routes import router as audit
 from gardenos.crm.companies.routes import router as companies
 from gardenos.crm.contacts.routes import router as contacts
+from gardenos.crm.custom_fields.routes import router as custom_fields
 from gardenos.crm.deals.routes import boards
 from gardenos.crm.deals.routes import router as deals
 from gardenos.crm.leads.routes import router as leads
 from gardenos.crm.pipelines.routes import router as pipelines
+from gardenos.crm.privacy.routes import router as privacy
+from gardenos.crm.tags.routes import records as tags_of_records
+from gardenos.crm.tags.routes import router as tags
 from gardenos.crm.tasks.routes import router as tasks
 from gardenos.crm.transfer.routes import router as imports
+from gardenos.crm.views.routes import router as views
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     agencies,
@@ -36,6 +43,13 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     deals,
     tasks,
     activities,
+    custom_fields,
+    tags,
+    tags_of_records,
+    views,
+    attachments,
+    attachment_content,
     imports,
     audit,
+    privacy,
 )

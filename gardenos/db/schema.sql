@@ -147,6 +147,253 @@ $$;
 
 ALTER FUNCTION app.complete_task() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.conversion_state(lead uuid) RETURNS TABLE(noun text, record_id uuid, state text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  WITH c AS (SELECT * FROM public.lead_conversions WHERE lead_id = lead AND undone_at IS NULL)
+  SELECT 'deals', r.id, CASE
+           WHEN r.deleted_at IS NOT NULL THEN 'gone' WHEN r.version <> c.deal_version THEN 'changed'
+           WHEN EXISTS (SELECT FROM public.activities x WHERE x.deal_id = r.id)
+             OR EXISTS (SELECT FROM public.tasks x WHERE x.deal_id = r.id)
+             OR EXISTS (SELECT FROM public.attachments x WHERE x.deal_id = r.id)
+             OR EXISTS (SELECT FROM public.taggings x WHERE x.deal_id = r.id) THEN 'used'
+           ELSE 'untouched' END
+    FROM c JOIN public.deals r ON r.id = c.deal_id WHERE c.deal_version IS NOT NULL
+  UNION ALL
+  SELECT 'contacts', r.id, CASE
+           WHEN r.deleted_at IS NOT NULL THEN 'gone' WHEN r.version <> c.contact_version THEN 'changed'
+           WHEN EXISTS (SELECT FROM public.activities x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.tasks x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.attachments x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.taggings x WHERE x.contact_id = r.id)
+             OR EXISTS (SELECT FROM public.deals x WHERE x.contact_id = r.id AND x.id IS DISTINCT FROM c.deal_id)
+             OR EXISTS (SELECT FROM public.leads x WHERE x.converted_contact_id = r.id AND x.id <> c.lead_id) THEN 'used'
+           ELSE 'untouched' END
+    FROM c JOIN public.contacts r ON r.id = c.contact_id WHERE c.contact_version IS NOT NULL
+  UNION ALL
+  SELECT 'companies', r.id, CASE
+           WHEN r.deleted_at IS NOT NULL THEN 'gone' WHEN r.version <> c.company_version THEN 'changed'
+           WHEN EXISTS (SELECT FROM public.activities x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.tasks x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.attachments x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.taggings x WHERE x.company_id = r.id)
+             OR EXISTS (SELECT FROM public.contacts x WHERE x.company_id = r.id AND x.id IS DISTINCT FROM c.contact_id)
+             OR EXISTS (SELECT FROM public.deals x WHERE x.company_id = r.id AND x.id IS DISTINCT FROM c.deal_id)
+             OR EXISTS (SELECT FROM public.leads x WHERE x.converted_company_id = r.id AND x.id <> c.lead_id) THEN 'used'
+           ELSE 'untouched' END
+    FROM c JOIN public.companies r ON r.id = c.company_id WHERE c.company_version IS NOT NULL
+$$;
+
+ALTER FUNCTION app.conversion_state(lead uuid) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.count_custom_values(entity text, key text, kind text, options jsonb, OUT total bigint, OUT fitting bigint, OUT convertible bigint) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+DECLARE
+  target CONSTANT text := CASE kind WHEN 'relation' THEN options ->> 'entity' END;
+BEGIN
+  IF app.change_scope('custom_fields') <> 'agency' AND app.scope('custom_fields', 'create') <> 'agency' THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Your role does not change these custom_fields.';
+  END IF;
+  IF entity NOT IN ('leads', 'contacts', 'companies', 'deals', 'tasks') OR NOT app.custom_options_fit(kind, options) THEN
+    RETURN;
+  END IF;
+  EXECUTE format('SELECT count(*), count(*) FILTER (WHERE known AND app.custom_fault($2, $3, value) IS NULL),
+      count(*) FILTER (WHERE known AND app.custom_converted($2, $3, value) IS NOT NULL)
+      FROM (SELECT r.custom -> $1 AS value, %s AS known FROM public.%I r
+             WHERE r.agency_id = app.agency_id() AND r.custom ->> $1 IS NOT NULL) v',
+      CASE WHEN target IS NULL THEN 'true' ELSE format(
+        'EXISTS (SELECT FROM public.%I t WHERE t.agency_id = r.agency_id AND t.id::text = lower(r.custom ->> $1))', target) END,
+      entity)
+    INTO total, fitting, convertible USING key, kind, options;
+END
+$_$;
+
+ALTER FUNCTION app.count_custom_values(entity text, key text, kind text, options jsonb, OUT total bigint, OUT fitting bigint, OUT convertible bigint) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_converted(kind text, options jsonb, value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+DECLARE
+  given CONSTANT text := jsonb_typeof(value);
+  said CONSTANT text := CASE WHEN given IN ('string', 'number', 'boolean') THEN btrim(value #>> '{}') END;
+  made jsonb;
+BEGIN
+  IF app.custom_fault(kind, options, value) IS NULL THEN
+    RETURN value;
+  END IF;
+  IF given = 'array' AND kind <> 'multi_choice' AND jsonb_array_length(value) = 1 THEN
+    RETURN app.custom_converted(kind, options, value -> 0);
+  END IF;
+  IF given = 'object' AND kind = 'text' AND app.custom_fault('money', '{}', value) IS NULL THEN
+    RETURN to_jsonb((value ->> 'amount') || ' ' || (value ->> 'currency'));
+  END IF;
+  IF said IS NULL THEN
+    RETURN NULL;
+  END IF;
+  made := CASE kind
+    WHEN 'number' THEN CASE WHEN given = 'string' AND said ~ '^[+-]?[0-9]{1,15}(\.[0-9]{1,15})?$' THEN to_jsonb(said::numeric) END
+    WHEN 'boolean' THEN CASE WHEN lower(said) IN ('true', 'yes', '1') THEN to_jsonb(true)
+                             WHEN lower(said) IN ('false', 'no', '0') THEN to_jsonb(false) END
+    WHEN 'money' THEN CASE WHEN said ~ '^[0-9.-]+ [A-Z]{3}$'
+                           THEN jsonb_build_object('amount', split_part(said, ' ', 1), 'currency', split_part(said, ' ', 2))
+                           WHEN options ? 'currency' THEN jsonb_build_object('amount', said, 'currency', options ->> 'currency') END
+    WHEN 'choice' THEN (SELECT c FROM jsonb_array_elements(options -> 'choices') AS c WHERE lower(c #>> '{}') = lower(said) LIMIT 1)
+    WHEN 'multi_choice' THEN (SELECT jsonb_build_array(c) FROM jsonb_array_elements(options -> 'choices') AS c
+                               WHERE lower(c #>> '{}') = lower(said) LIMIT 1)
+    ELSE to_jsonb(said)
+  END;
+  RETURN CASE WHEN app.custom_fault(kind, options, made) IS NULL THEN made END;
+END
+$_$;
+
+ALTER FUNCTION app.custom_converted(kind text, options jsonb, value jsonb) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_date(kind text, value jsonb) RETURNS date
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE kind WHEN 'date'::text THEN ((value #>> '{}'::text[]))::date ELSE NULL::date END;
+
+ALTER FUNCTION app.custom_date(kind text, value jsonb) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_fault(kind text, options jsonb, value jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $_$
+DECLARE
+  given CONSTANT text := jsonb_typeof(value);
+  said CONSTANT text := CASE WHEN given = 'string' THEN value #>> '{}' END;
+BEGIN
+  IF value IS NULL OR given = 'null' THEN
+    RETURN NULL;
+  END IF;
+  CASE kind
+    WHEN 'number' THEN
+      RETURN CASE WHEN given <> 'number' THEN 'is no number' END;
+    WHEN 'boolean' THEN
+      RETURN CASE WHEN given <> 'boolean' THEN 'is neither true nor false' END;
+    WHEN 'money' THEN
+      RETURN CASE WHEN given <> 'object' OR value - ARRAY['amount', 'currency'] <> '{}'
+                    OR jsonb_typeof(value -> 'amount') IS DISTINCT FROM 'string'
+                    OR value ->> 'amount' !~ '^-?[0-9]{1,14}(\.[0-9]{1,4})?$'
+                    OR coalesce(value ->> 'currency', '') !~ '^[A-Z]{3}$'
+                  THEN 'is no amount of money; send {"amount": "12.50", "currency": "EUR"}' END;
+    WHEN 'date' THEN
+      RETURN CASE WHEN coalesce(said, '') !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' OR NOT pg_input_is_valid(said, 'date')
+                  THEN 'is no date; send one such as "2026-11-30"' END;
+    WHEN 'choice' THEN
+      RETURN CASE WHEN said IS NULL OR NOT options -> 'choices' ? said THEN 'is none of the choices' END;
+    WHEN 'multi_choice' THEN
+      IF given <> 'array' THEN
+        RETURN 'is no list of choices';
+      END IF;
+      RETURN CASE WHEN EXISTS (SELECT FROM jsonb_array_elements(value) AS one
+                                WHERE jsonb_typeof(one) <> 'string' OR NOT options -> 'choices' ? (one #>> '{}'))
+                  THEN 'holds something that is none of the choices'
+                  WHEN (SELECT count(DISTINCT one) FROM jsonb_array_elements(value) AS one) < jsonb_array_length(value)
+                  THEN 'holds a choice twice' END;
+    WHEN 'relation' THEN
+      RETURN CASE WHEN said IS NULL OR NOT pg_input_is_valid(said, 'uuid') THEN 'is no id of a record' END;
+    ELSE
+      IF said IS NULL OR said ~ '^\s*$' OR char_length(said) > 2000 THEN
+        RETURN 'is no text of 1 to 2,000 characters';
+      END IF;
+  END CASE;
+  RETURN CASE kind
+    WHEN 'url' THEN CASE WHEN said !~ '^https?://[^\s/]+\S*$' THEN 'is no address that begins with https:// or http://' END
+    WHEN 'email' THEN CASE WHEN said !~ '^[^@\s]+@[^@\s]+$' OR char_length(said) > 320 THEN 'is not an e-mail address' END
+    WHEN 'phone' THEN CASE WHEN said !~ '^[0-9+() ./x-]*[0-9][0-9+() ./x-]*$' OR char_length(said) > 50 THEN 'is no telephone number' END
+  END;
+END
+$_$;
+
+ALTER FUNCTION app.custom_fault(kind text, options jsonb, value jsonb) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_lock(agency_id uuid, entity text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hashtextextended(((('custom_fields:'::text || entity) || ':'::text) || agency_id), (0)::bigint);
+
+ALTER FUNCTION app.custom_lock(agency_id uuid, entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_number(kind text, value jsonb) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE kind WHEN 'number'::text THEN ((value #>> '{}'::text[]))::double precision WHEN 'money'::text THEN ((value ->> 'amount'::text))::double precision WHEN 'boolean'::text THEN (CASE (value #>> '{}'::text[]) WHEN 'true'::text THEN 1 WHEN 'false'::text THEN 0 ELSE NULL::integer END)::double precision ELSE NULL::double precision END;
+
+ALTER FUNCTION app.custom_number(kind text, value jsonb) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_options_fit(kind text, options jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (jsonb_typeof(options) <> 'object'::text) THEN false WHEN (kind = ANY (ARRAY['choice'::text, 'multi_choice'::text])) THEN (((options - 'choices'::text) = '{}'::jsonb) AND CASE WHEN (jsonb_typeof((options -> 'choices'::text)) = 'array'::text) THEN (((jsonb_array_length((options -> 'choices'::text)) >= 1) AND (jsonb_array_length((options -> 'choices'::text)) <= 200)) AND (NOT jsonb_path_exists(options, 'strict $."choices"[*]?(@.type() != "string" || @ == "")'::jsonpath)) AND (jsonb_array_length((options -> 'choices'::text)) = (SELECT count(DISTINCT c.value) AS count FROM jsonb_array_elements((custom_options_fit.options -> 'choices'::text)) c(value)))) ELSE false END) WHEN (kind = 'relation'::text) THEN (((options - 'entity'::text) = '{}'::jsonb) AND (COALESCE((options ->> 'entity'::text), ''::text) = ANY (ARRAY['leads'::text, 'contacts'::text, 'companies'::text, 'deals'::text, 'tasks'::text]))) WHEN (kind = 'money'::text) THEN (((options - 'currency'::text) = '{}'::jsonb) AND (COALESCE((options ->> 'currency'::text), 'EUR'::text) ~ '^[A-Z]{3}$'::text)) ELSE (options = '{}'::jsonb) END;
+
+ALTER FUNCTION app.custom_options_fit(kind text, options jsonb) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_parts(kind text, value jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((kind = 'multi_choice'::text) AND (jsonb_typeof(value) = 'array'::text) AND (value <> '[]'::jsonb)) THEN value ELSE jsonb_build_array(NULLIF(value, '[]'::jsonb)) END;
+
+ALTER FUNCTION app.custom_parts(kind text, value jsonb) OWNER TO gardenos_owner;
+
+CREATE TABLE public.custom_fields (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    key text NOT NULL,
+    label text NOT NULL,
+    kind text NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    required boolean DEFAULT false NOT NULL,
+    "position" integer DEFAULT 0 NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT custom_fields_entity_check CHECK ((entity = ANY (ARRAY['leads'::text, 'contacts'::text, 'companies'::text, 'deals'::text, 'tasks'::text]))),
+    CONSTRAINT custom_fields_key_check CHECK ((key ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT custom_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'number'::text, 'money'::text, 'date'::text, 'boolean'::text, 'choice'::text, 'multi_choice'::text, 'url'::text, 'email'::text, 'phone'::text, 'relation'::text]))),
+    CONSTRAINT custom_fields_label_check CHECK (((char_length(label) >= 1) AND (char_length(label) <= 200))),
+    CONSTRAINT custom_fields_options CHECK (app.custom_options_fit(kind, options)),
+    CONSTRAINT custom_fields_position_check CHECK ((("position" >= 0) AND ("position" <= 10000)))
+);
+
+ALTER TABLE ONLY public.custom_fields FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.custom_fields OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.custom_fields.deleted_at IS 'Archived: its values stay, as free ones.';
+
+CREATE FUNCTION app.custom_refusal(field public.custom_fields, value jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  fault CONSTANT text := app.custom_fault(field.kind, field.options, value);
+  known boolean := true;
+BEGIN
+  IF fault IS NOT NULL OR value IS NULL OR value = 'null' THEN
+    RETURN coalesce(fault, CASE WHEN field.required THEN 'is required' END);
+  END IF;
+  IF field.kind = 'relation' THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM public.%I r WHERE r.agency_id = $1 AND r.id = $2)', field.options ->> 'entity')
+      INTO known USING field.agency_id, (value #>> '{}')::uuid;
+  END IF;
+  RETURN CASE WHEN NOT known THEN format('names none of your %s', field.options ->> 'entity') END;
+END
+$_$;
+
+ALTER FUNCTION app.custom_refusal(field public.custom_fields, value jsonb) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_slot(kind text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (kind = ANY (ARRAY['number'::text, 'money'::text, 'boolean'::text])) THEN 'number'::text WHEN (kind = 'date'::text) THEN 'date'::text ELSE 'text'::text END;
+
+ALTER FUNCTION app.custom_slot(kind text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.custom_text(kind text, value jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE kind WHEN 'number'::text THEN NULL::text WHEN 'money'::text THEN NULL::text WHEN 'boolean'::text THEN NULL::text WHEN 'date'::text THEN NULL::text WHEN 'email'::text THEN "left"(lower((value #>> '{}'::text[])), 320) WHEN 'relation'::text THEN lower((value #>> '{}'::text[])) ELSE "left"((value #>> '{}'::text[]), 320) END;
+
+ALTER FUNCTION app.custom_text(kind text, value jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.default_of(relation oid, field text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -165,6 +412,69 @@ END
 $$;
 
 ALTER FUNCTION app.default_of(relation oid, field text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.define_custom_field() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+DECLARE
+  converts CONSTANT boolean := coalesce(current_setting('app.convert', true), '') = NEW.key;
+  values_found record;
+BEGIN
+  PERFORM pg_advisory_xact_lock(app.custom_lock(NEW.agency_id, NEW.entity));
+  IF TG_OP = 'UPDATE' THEN
+    IF (NEW.key, NEW.entity) IS DISTINCT FROM (OLD.key, OLD.entity) THEN
+      RAISE check_violation USING CONSTRAINT = 'custom_fields_stay',
+        MESSAGE = 'A custom field keeps its key and its entity: values are stored under them.';
+    END IF;
+    IF (NEW.kind, NEW.options, NEW.deleted_at IS NULL) IS NOT DISTINCT FROM (OLD.kind, OLD.options, OLD.deleted_at IS NULL) THEN
+      RETURN NULL;
+    END IF;
+  END IF;
+  DELETE FROM public.custom_values v WHERE v.agency_id = NEW.agency_id AND v.field_id = NEW.id;
+  IF NEW.deleted_at IS NOT NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT c.total - CASE WHEN converts THEN c.convertible ELSE c.fitting END AS misfits, c.total - c.fitting AS others
+    INTO values_found FROM app.count_custom_values(NEW.entity, NEW.key, NEW.kind, NEW.options) c;
+  IF values_found.misfits > 0 THEN
+    RAISE check_violation USING CONSTRAINT = 'custom_values_fit', DETAIL = values_found.misfits::text,
+      MESSAGE = format('%s values stored under %s are not of the kind %s.', values_found.misfits, NEW.key, NEW.kind);
+  END IF;
+  IF values_found.others > 0 THEN
+    EXECUTE format('UPDATE public.%I r SET custom = jsonb_set(r.custom, ARRAY[$1], app.custom_converted($2, $3, r.custom -> $1))
+        WHERE r.agency_id = $4 AND r.custom ->> $1 IS NOT NULL AND app.custom_fault($2, $3, r.custom -> $1) IS NOT NULL', NEW.entity)
+      USING NEW.key, NEW.kind, NEW.options, NEW.agency_id;
+  END IF;
+  EXECUTE format('INSERT INTO public.custom_values
+      (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
+    SELECT r.agency_id, $1, $2, r.id, p.n - 1, app.custom_slot($3),
+           app.custom_text($3, p.one), app.custom_number($3, p.one), app.custom_date($3, p.one)
+      FROM public.%I r, jsonb_array_elements(app.custom_parts($3, r.custom -> $4)) WITH ORDINALITY AS p (one, n)
+     WHERE r.agency_id = $5 ON CONFLICT DO NOTHING', NEW.entity)
+    USING NEW.entity, NEW.id, NEW.kind, NEW.key, NEW.agency_id;
+  RETURN NULL;
+END
+$_$;
+
+ALTER FUNCTION app.define_custom_field() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.drop_custom_values() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  DELETE FROM public.custom_values v USING old_rows o WHERE v.record_id = o.id;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.drop_custom_values() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.emptied(verb text, changes jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(emptied.changes) f(f)), '{}'::jsonb);
+
+ALTER FUNCTION app.emptied(verb text, changes jsonb) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.end_cancelled_task() RETURNS trigger
     LANGUAGE plpgsql
@@ -200,6 +510,149 @@ $$;
 
 ALTER FUNCTION app.enter_stage() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) RETURNS TABLE(entity text, rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  gone CONSTANT text := '[erased]';
+  leads uuid[];
+  contacts uuid[];
+  deals uuid[];
+  activities uuid[];
+  things uuid[];
+  words text[];
+  tasks_run uuid[];
+  records text[];
+BEGIN
+  IF NOT app.can_administer() THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Only an owner or admin of the agency erases people.';
+  END IF;
+  -- Locked in one order, so that two who erase one person take turns.
+  leads := ARRAY(SELECT l.id FROM public.leads l WHERE l.id = ANY (lead_ids) ORDER BY l.id FOR UPDATE);
+  contacts := ARRAY(SELECT c.id FROM public.contacts c WHERE c.id = ANY (contact_ids) ORDER BY c.id FOR UPDATE);
+  deals := ARRAY(SELECT d.id FROM public.deals d WHERE d.lead_id = ANY (leads) OR d.contact_id = ANY (contacts));
+  activities := ARRAY(SELECT a.id FROM public.activities a WHERE a.lead_id = ANY (leads) OR a.contact_id = ANY (contacts));
+  things := ARRAY(SELECT t.id FROM public.tasks t WHERE t.lead_id = ANY (leads) OR t.contact_id = ANY (contacts));
+  words := ARRAY(
+    SELECT lower(e) FROM unnest(emails) e WHERE char_length(e) > 2
+    UNION SELECT lower(l.email) FROM public.leads l WHERE l.id = ANY (leads) AND l.email IS NOT NULL
+    UNION SELECT lower(c.email) FROM public.contacts c WHERE c.id = ANY (contacts) AND c.email IS NOT NULL);
+  tasks_run := ARRAY(
+    SELECT t.id FROM public.agent_tasks t
+     WHERE (t.payload ->> 'lead_id') = ANY (leads::text[])
+        OR app.says(lower(t.payload::text), words) OR app.says(lower(t.result::text), words)
+    UNION SELECT s.task_id FROM public.lead_scores s WHERE s.lead_id = ANY (leads)
+    UNION SELECT f.task_id FROM public.follow_ups f WHERE f.lead_id = ANY (leads));
+  records := leads::text[] || contacts::text[] || deals::text[] || activities::text[] || things::text[]
+    || ARRAY(SELECT f.id::text FROM public.follow_ups f WHERE f.lead_id = ANY (leads) OR f.task_id = ANY (tasks_run));
+
+  entity := 'leads';
+  UPDATE public.leads l
+     SET external_id = NULL, first_name = NULL, last_name = gone, email = NULL, phone = NULL, company = NULL,
+         job_title = NULL, website = NULL, city = NULL, country = NULL, notes = NULL, custom = '{}'
+   WHERE l.id = ANY (leads)
+     AND (l.last_name IS DISTINCT FROM gone OR l.custom <> '{}'
+          OR num_nonnulls(l.external_id, l.first_name, l.email, l.phone, l.company, l.job_title, l.website, l.city,
+                          l.country, l.notes) > 0);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'contacts';
+  UPDATE public.contacts c
+     SET external_id = NULL, first_name = NULL, last_name = gone, email = NULL, phone = NULL, mobile = NULL,
+         job_title = NULL, website = NULL, street = NULL, postal_code = NULL, city = NULL, region = NULL,
+         country = NULL, notes = NULL, custom = '{}', do_not_contact = true
+   WHERE c.id = ANY (contacts)
+     AND (c.last_name IS DISTINCT FROM gone OR c.custom <> '{}' OR NOT c.do_not_contact
+          OR num_nonnulls(c.external_id, c.first_name, c.email, c.phone, c.mobile, c.job_title, c.website, c.street,
+                          c.postal_code, c.city, c.region, c.country, c.notes) > 0);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'deals';
+  UPDATE public.deals d
+     SET external_id = NULL, name = gone, close_reason = NULL, notes = NULL, custom = '{}'
+   WHERE d.id = ANY (deals)
+     AND (d.name <> gone OR d.custom <> '{}' OR num_nonnulls(d.external_id, d.close_reason, d.notes) > 0);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'activities';
+  UPDATE public.activities a
+     SET subject = NULL, body = NULL, outcome = NULL, details = '{}'
+   WHERE a.id = ANY (activities) AND (a.details <> '{}' OR num_nonnulls(a.subject, a.body, a.outcome) > 0);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'tasks';
+  UPDATE public.tasks t
+     SET title = gone, description = NULL, custom = '{}'
+   WHERE t.id = ANY (things) AND (t.title <> gone OR t.description IS NOT NULL OR t.custom <> '{}');
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'lead_scores';
+  UPDATE public.lead_scores s
+     SET reasons = '[]', next_actions = '[]'
+   WHERE (s.lead_id = ANY (leads) OR s.task_id = ANY (tasks_run)) AND (s.reasons <> '[]' OR s.next_actions <> '[]');
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'follow_ups';
+  UPDATE public.follow_ups f
+     SET subject = gone, body = gone, full_message = gone
+   WHERE (f.lead_id = ANY (leads) OR f.task_id = ANY (tasks_run))
+     AND (f.subject <> gone OR f.body <> gone OR f.full_message <> gone);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  -- What has not ended is cancelled: its result would bring back what goes.
+  entity := 'agent_tasks';
+  UPDATE public.agent_tasks t
+     SET payload = CASE WHEN t.payload ? 'lead_id' THEN jsonb_build_object('lead_id', t.payload -> 'lead_id') ELSE '{}' END,
+         result = CASE WHEN t.result IS NOT NULL THEN '{}'::jsonb END,
+         error = CASE WHEN t.error IS NOT NULL THEN '{"code": "erased", "detail": "What went wrong was erased with a person."}'::jsonb END,
+         cancel_requested_at = CASE WHEN t.finished_at IS NULL THEN coalesce(t.cancel_requested_at, now()) ELSE t.cancel_requested_at END
+   WHERE t.id = ANY (tasks_run)
+     AND (t.payload - 'lead_id' <> '{}' OR t.result <> '{}' OR t.error ->> 'code' NOT IN ('erased', 'cancelled')
+          OR t.finished_at IS NULL);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'task_schedules';
+  UPDATE public.task_schedules s
+     SET payload = '{}', enabled = false
+   WHERE s.payload <> '{}'
+     AND ((s.payload ->> 'lead_id') = ANY (leads::text[]) OR app.says(lower(s.payload::text), words));
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  -- A repeated request must neither be answered with them nor make them anew.
+  entity := 'idempotency_keys';
+  UPDATE public.idempotency_keys k
+     SET status = 410, headers = '{"content-type": "application/problem+json"}',
+         body = convert_to('{"type":"urn:gardenos:problem:erased","title":"Erased","status":410,"detail":"'
+           || 'What this request was answered with has been erased with a person. Send it with a new key to do it anew."}', 'UTF8')
+   WHERE k.status IS DISTINCT FROM 410 AND k.body IS NOT NULL
+     AND app.says(lower(encode(k.body, 'escape')), words || leads::text[] || contacts::text[] || activities::text[] || things::text[] || deals::text[]);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  -- Last, so that what the statements above left in the log is emptied with the rest; that becomes the
+  -- entry of the erasing.
+  entity := 'audit_log';
+  UPDATE public.audit_log e
+     SET changes = app.emptied(e.verb, e.changes), erased_at = now(),
+         verb = CASE WHEN e.verb = 'update' AND e.at = now() THEN 'erase' ELSE e.verb END
+   WHERE e.record_id = ANY (records) AND e.erased_at IS NULL;
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+END
+$$;
+
+ALTER FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN starts_with(field, 'custom.'::text) THEN ((record -> 'custom'::text) -> substr(field, 8)) ELSE (record -> field) END;
@@ -217,7 +670,7 @@ CREATE FUNCTION app.guard_changes() RETURNS trigger
     AS $$
 DECLARE
   entity CONSTANT text := TG_ARGV[0];
-  owner CONSTANT text := TG_ARGV[1];
+  owner CONSTANT text := nullif(TG_ARGV[1], '');
   unwatched CONSTANT text[] := ARRAY['version', 'updated_at', 'deleted_at'];
   deletes text;
   updates text;
@@ -232,15 +685,15 @@ BEGIN
   IF deletes <> 'agency' AND EXISTS (
        SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE o.deleted_at IS DISTINCT FROM n.deleted_at
-          AND NOT coalesce(
-            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(deletes)), false)) THEN
+          AND NOT coalesce(owner IS NOT NULL
+            AND coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(deletes)), false)) THEN
     RAISE insufficient_privilege USING MESSAGE = format('Your role does not delete or restore these %s.', entity);
   END IF;
   IF updates <> 'agency' AND EXISTS (
        SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE to_jsonb(o) - unwatched <> to_jsonb(n) - unwatched
-          AND NOT coalesce(
-            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(updates)), false)) THEN
+          AND NOT coalesce(owner IS NOT NULL
+            AND coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(updates)), false)) THEN
     RAISE insufficient_privilege USING MESSAGE = format('Your role does not change these %s.', entity);
   END IF;
   masked := app.masked_fields(entity);
@@ -342,6 +795,58 @@ CREATE FUNCTION app.hidden_fields(entity text) RETURNS text[]
     RETURN ARRAY(SELECT m.field FROM public.field_masks m WHERE ((m.agency_id = app.agency_id()) AND (m.role = app.user_role()) AND (m.entity = hidden_fields.entity) AND (m.access = 'hidden'::text)) ORDER BY m.field);
 
 ALTER FUNCTION app.hidden_fields(entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.keep_custom_values() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+  kind_of CONSTANT text := TG_TABLE_NAME;
+  wrong record;
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    IF NOT EXISTS (SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id WHERE n.custom <> o.custom) THEN
+      RETURN NULL;
+    END IF;
+  END IF;
+  PERFORM pg_advisory_xact_lock_shared(app.custom_lock(a.agency_id, kind_of))
+     FROM (SELECT DISTINCT agency_id FROM new_rows) a;
+  IF NOT EXISTS (SELECT FROM public.custom_fields f WHERE f.entity = kind_of AND f.deleted_at IS NULL) THEN
+    RETURN NULL;
+  END IF;
+  IF TG_OP = 'INSERT' THEN
+    SELECT f.key, f.label, c.fault INTO wrong
+      FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id,
+           LATERAL (SELECT app.custom_refusal(f, n.custom -> f.key) OFFSET 0) AS c (fault)
+     WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
+     ORDER BY f.position, f.key LIMIT 1;
+  ELSE
+    SELECT f.key, f.label, c.fault INTO wrong
+      FROM old_rows o JOIN new_rows n ON n.id = o.id JOIN public.custom_fields f ON f.agency_id = n.agency_id,
+           LATERAL (SELECT CASE WHEN n.custom -> f.key IS DISTINCT FROM o.custom -> f.key
+                                THEN app.custom_refusal(f, n.custom -> f.key) END OFFSET 0) AS c (fault)
+     WHERE f.entity = kind_of AND f.deleted_at IS NULL AND c.fault IS NOT NULL
+     ORDER BY f.position, f.key LIMIT 1;
+    DELETE FROM public.custom_values v
+     USING old_rows o, new_rows n, public.custom_fields f
+     WHERE o.id = n.id AND v.record_id = n.id AND v.agency_id = n.agency_id AND f.id = v.field_id
+       AND n.custom -> f.key IS DISTINCT FROM o.custom -> f.key;
+  END IF;
+  IF wrong.key IS NOT NULL THEN
+    RAISE check_violation USING MESSAGE = format('The custom field %s (%s) %s.', wrong.label, wrong.key, wrong.fault),
+      CONSTRAINT = 'custom_fields', COLUMN = wrong.key, DETAIL = wrong.fault;
+  END IF;
+  INSERT INTO public.custom_values (agency_id, entity, field_id, record_id, ordinal, slot, text_value, number_value, date_value)
+  SELECT n.agency_id, f.entity, f.id, n.id, p.n - 1, app.custom_slot(f.kind),
+         app.custom_text(f.kind, p.one), app.custom_number(f.kind, p.one), app.custom_date(f.kind, p.one)
+    FROM new_rows n JOIN public.custom_fields f ON f.agency_id = n.agency_id AND f.entity = kind_of AND f.deleted_at IS NULL,
+         jsonb_array_elements(app.custom_parts(f.kind, n.custom -> f.key)) WITH ORDINALITY AS p (one, n)
+      ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.keep_custom_values() OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.key_of(record jsonb, keys text[]) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -476,13 +981,38 @@ BEGIN
     entity || '_touch', entity);
   EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON public.%I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes(%L, %L)',
-    entity || '_guard_changes', entity, entity, coalesce(owner, 'created_by'));
+    entity || '_guard_changes', entity, entity, coalesce(owner, ''));
   EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON public.%I REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts(%L)', entity || '_guard_inserts', entity, entity);
 END
 $_$;
 
 ALTER FUNCTION app.protect(entity text, owner text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.purge_deleted(keep interval, most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $_$
+DECLARE
+  name text;
+  gone bigint;
+  total bigint := 0;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['attachments', 'views', 'tags', 'tasks', 'deals', 'contacts', 'companies', 'leads', 'pipelines'] LOOP
+    EXECUTE format('DELETE FROM public.%I t WHERE t.id = ANY (ARRAY(
+        SELECT d.id FROM public.%I d WHERE d.deleted_at < now() - $1%s ORDER BY d.deleted_at LIMIT $2))
+      AND t.deleted_at IS NOT NULL', name, name,
+      -- Deals that are kept keep their pipeline.
+      CASE name WHEN 'pipelines' THEN ' AND NOT EXISTS (SELECT FROM public.deals o WHERE o.pipeline_id = d.id)' ELSE '' END)
+      USING keep, most;
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    total := total + gone;
+  END LOOP;
+  RETURN total;
+END
+$_$;
+
+ALTER FUNCTION app.purge_deleted(keep interval, most integer) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.record(relation regclass, without text[] DEFAULT '{}'::text[]) RETURNS void
     LANGUAGE plpgsql
@@ -618,6 +1148,12 @@ END
 $$;
 
 ALTER FUNCTION app.require_readable(entity text, fields text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.says(said text, words text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (EXISTS (SELECT FROM unnest(says.words) w(w) WHERE (strpos(says.said, w.w) > 0)));
+
+ALTER FUNCTION app.says(said text, words text[]) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.told(verb text, changes jsonb, hidden text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -871,6 +1407,39 @@ COMMENT ON COLUMN public.agent_tasks.attempt IS 'Runs that began and did not suc
 
 COMMENT ON COLUMN public.agent_tasks.fence IS 'Raised by every lease; a result counts only with the current one.';
 
+CREATE TABLE public.attachments (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    lead_id uuid,
+    contact_id uuid,
+    company_id uuid,
+    deal_id uuid,
+    activity_id uuid,
+    name text NOT NULL,
+    media_type text NOT NULL,
+    bytes bigint NOT NULL,
+    sha256 text,
+    state text DEFAULT 'pending'::text NOT NULL,
+    storage_key text DEFAULT replace((gen_random_uuid())::text, '-'::text, ''::text) NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT attached_to_one_record CHECK ((num_nonnulls(lead_id, contact_id, company_id, deal_id, activity_id) = 1)),
+    CONSTRAINT attachments_bytes_check CHECK ((bytes > 0)),
+    CONSTRAINT attachments_media_type_check CHECK (((char_length(media_type) >= 3) AND (char_length(media_type) <= 127))),
+    CONSTRAINT attachments_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+    CONSTRAINT attachments_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT attachments_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'stored'::text])))
+);
+
+ALTER TABLE ONLY public.attachments FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.attachments OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.attachments.sha256 IS 'Of what was uploaded; where it was said beforehand, what it has to be.';
+
 CREATE TABLE public.audit_log (
     id bigint NOT NULL,
     agency_id uuid NOT NULL,
@@ -1003,6 +1572,26 @@ CREATE TABLE public.contacts (
 ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.contacts OWNER TO gardenos_owner;
+
+CREATE TABLE public.custom_values (
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    field_id uuid NOT NULL,
+    record_id uuid NOT NULL,
+    ordinal smallint DEFAULT 0 NOT NULL,
+    slot text NOT NULL,
+    text_value text,
+    number_value double precision,
+    date_value date,
+    CONSTRAINT custom_values_slot_check CHECK ((slot = ANY (ARRAY['text'::text, 'number'::text, 'date'::text]))),
+    CONSTRAINT custom_values_text_value_check CHECK ((char_length(text_value) <= 320))
+);
+
+ALTER TABLE ONLY public.custom_values FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.custom_values OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.custom_values.text_value IS 'Its first 320 characters.';
 
 CREATE TABLE public.deal_stages (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -1185,6 +1774,27 @@ ALTER TABLE ONLY public.invitations FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.invitations OWNER TO gardenos_owner;
 
 COMMENT ON COLUMN public.invitations.digest IS 'SHA-256 of the token; never the token itself.';
+
+CREATE TABLE public.lead_conversions (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    status_before text NOT NULL,
+    contact_id uuid,
+    company_id uuid,
+    deal_id uuid,
+    contact_version bigint,
+    company_version bigint,
+    deal_version bigint,
+    converted_by uuid DEFAULT app.user_id(),
+    converted_at timestamp with time zone DEFAULT now() NOT NULL,
+    undone_by uuid,
+    undone_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.lead_conversions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.lead_conversions OWNER TO gardenos_owner;
 
 CREATE TABLE public.lead_scores (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -1393,6 +2003,43 @@ ALTER TABLE ONLY public.stages FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.stages OWNER TO gardenos_owner;
 
+CREATE TABLE public.taggings (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    tag_id uuid NOT NULL,
+    lead_id uuid,
+    contact_id uuid,
+    company_id uuid,
+    deal_id uuid,
+    task_id uuid,
+    created_by uuid DEFAULT app.user_id(),
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT one_record_is_tagged CHECK ((num_nonnulls(lead_id, contact_id, company_id, deal_id, task_id) = 1))
+);
+
+ALTER TABLE ONLY public.taggings FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.taggings OWNER TO gardenos_owner;
+
+CREATE TABLE public.tags (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    name text NOT NULL,
+    color text,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    name_key text GENERATED ALWAYS AS (lower(name)) STORED,
+    CONSTRAINT tags_color_check CHECK ((color ~ '^#[0-9a-f]{6}$'::text)),
+    CONSTRAINT tags_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 50)))
+);
+
+ALTER TABLE ONLY public.tags FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.tags OWNER TO gardenos_owner;
+
 CREATE TABLE public.task_schedules (
     id uuid DEFAULT uuidv7() NOT NULL,
     agency_id uuid NOT NULL,
@@ -1469,6 +2116,31 @@ ALTER TABLE ONLY public.teams FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.teams OWNER TO gardenos_owner;
 
+CREATE TABLE public.views (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    name text NOT NULL,
+    shared boolean DEFAULT false NOT NULL,
+    filters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    sort jsonb DEFAULT '[]'::jsonb NOT NULL,
+    columns jsonb DEFAULT '[]'::jsonb NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT views_columns_check CHECK ((jsonb_typeof(columns) = 'array'::text)),
+    CONSTRAINT views_entity_check CHECK ((entity ~ '^[a-z][a-z_]{0,39}$'::text)),
+    CONSTRAINT views_filters_check CHECK ((jsonb_typeof(filters) = 'object'::text)),
+    CONSTRAINT views_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT views_sort_check CHECK ((jsonb_typeof(sort) = 'array'::text))
+);
+
+ALTER TABLE ONLY public.views FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.views OWNER TO gardenos_owner;
+
 ALTER TABLE ONLY app.default_permissions
     ADD CONSTRAINT default_permissions_pkey PRIMARY KEY (role, entity, verb);
 
@@ -1517,6 +2189,15 @@ ALTER TABLE ONLY public.agent_overrides
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_storage_key_key UNIQUE (storage_key);
+
 ALTER TABLE ONLY public.audit_log
     ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
 
@@ -1531,6 +2212,18 @@ ALTER TABLE ONLY public.contacts
 
 ALTER TABLE ONLY public.contacts
     ADD CONSTRAINT contacts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.custom_fields
+    ADD CONSTRAINT custom_fields_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.custom_fields
+    ADD CONSTRAINT custom_fields_key_key UNIQUE (agency_id, entity, key);
+
+ALTER TABLE ONLY public.custom_fields
+    ADD CONSTRAINT custom_fields_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.custom_values
+    ADD CONSTRAINT custom_values_pkey PRIMARY KEY (record_id, field_id, ordinal);
 
 ALTER TABLE ONLY public.deal_stages
     ADD CONSTRAINT deal_stages_pkey PRIMARY KEY (id);
@@ -1573,6 +2266,9 @@ ALTER TABLE ONLY public.invitations
 
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.lead_conversions
+    ADD CONSTRAINT lead_conversions_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.lead_scores
     ADD CONSTRAINT lead_scores_pkey PRIMARY KEY (id);
@@ -1622,6 +2318,15 @@ ALTER TABLE ONLY public.stages
 ALTER TABLE ONLY public.stages
     ADD CONSTRAINT stages_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.taggings
+    ADD CONSTRAINT taggings_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.tags
+    ADD CONSTRAINT tags_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.tags
+    ADD CONSTRAINT tags_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.task_schedules
     ADD CONSTRAINT task_schedules_agency_id_name_key UNIQUE (agency_id, name);
 
@@ -1642,6 +2347,12 @@ ALTER TABLE ONLY public.teams
 
 ALTER TABLE ONLY public.teams
     ADD CONSTRAINT teams_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.views
+    ADD CONSTRAINT views_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.views
+    ADD CONSTRAINT views_pkey PRIMARY KEY (id);
 
 CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts USING btree (until);
 
@@ -1681,11 +2392,27 @@ CREATE INDEX agent_tasks_running_idx ON public.agent_tasks USING btree (agent_ty
 
 CREATE INDEX agent_tasks_state_idx ON public.agent_tasks USING btree (agency_id, state, id DESC) INCLUDE (agent_type);
 
+CREATE INDEX attachments_activity_id_idx ON public.attachments USING btree (agency_id, activity_id, id DESC) WHERE (activity_id IS NOT NULL);
+
+CREATE INDEX attachments_company_id_idx ON public.attachments USING btree (agency_id, company_id, id DESC) WHERE (company_id IS NOT NULL);
+
+CREATE INDEX attachments_contact_id_idx ON public.attachments USING btree (agency_id, contact_id, id DESC) WHERE (contact_id IS NOT NULL);
+
+CREATE INDEX attachments_created_idx ON public.attachments USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX attachments_deal_id_idx ON public.attachments USING btree (agency_id, deal_id, id DESC) WHERE (deal_id IS NOT NULL);
+
+CREATE INDEX attachments_deleted_idx ON public.attachments USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
+CREATE INDEX attachments_lead_id_idx ON public.attachments USING btree (agency_id, lead_id, id DESC) WHERE (lead_id IS NOT NULL);
+
 CREATE INDEX audit_log_at_idx ON public.audit_log USING btree (agency_id, at DESC, id DESC);
 
 CREATE INDEX audit_log_record_idx ON public.audit_log USING btree (agency_id, record_id, at DESC, id DESC);
 
 CREATE INDEX companies_created_idx ON public.companies USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX companies_deleted_idx ON public.companies USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 CREATE INDEX companies_domain_idx ON public.companies USING btree (agency_id, domain_key) WHERE (domain_key IS NOT NULL);
 
@@ -1701,6 +2428,8 @@ CREATE INDEX contacts_company_idx ON public.contacts USING btree (agency_id, com
 
 CREATE INDEX contacts_created_idx ON public.contacts USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
+CREATE INDEX contacts_deleted_idx ON public.contacts USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
 CREATE INDEX contacts_email_idx ON public.contacts USING btree (agency_id, email_key) WHERE (email_key IS NOT NULL);
 
 CREATE UNIQUE INDEX contacts_external_id_key ON public.contacts USING btree (agency_id, external_id) WHERE (external_id IS NOT NULL);
@@ -1710,6 +2439,14 @@ CREATE INDEX contacts_last_name_idx ON public.contacts USING btree (agency_id, l
 CREATE INDEX contacts_owner_idx ON public.contacts USING btree (agency_id, owner_id, created_at DESC, id DESC) WHERE (owner_id IS NOT NULL);
 
 CREATE INDEX contacts_updated_idx ON public.contacts USING btree (agency_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX custom_fields_created_idx ON public.custom_fields USING btree (agency_id, created_at DESC, id DESC);
+
+CREATE INDEX custom_values_date_idx ON public.custom_values USING btree (agency_id, field_id, date_value, record_id) WHERE (slot = 'date'::text);
+
+CREATE INDEX custom_values_number_idx ON public.custom_values USING btree (agency_id, field_id, number_value, record_id) WHERE (slot = 'number'::text);
+
+CREATE INDEX custom_values_text_idx ON public.custom_values USING btree (agency_id, field_id, text_value, record_id) WHERE (slot = 'text'::text);
 
 CREATE INDEX deal_stages_deal_idx ON public.deal_stages USING btree (agency_id, deal_id, id);
 
@@ -1722,6 +2459,8 @@ CREATE INDEX deals_company_idx ON public.deals USING btree (agency_id, company_i
 CREATE INDEX deals_contact_idx ON public.deals USING btree (agency_id, contact_id) WHERE (contact_id IS NOT NULL);
 
 CREATE INDEX deals_created_idx ON public.deals USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX deals_deleted_idx ON public.deals USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 CREATE UNIQUE INDEX deals_external_id_key ON public.deals USING btree (agency_id, external_id) WHERE (external_id IS NOT NULL);
 
@@ -1737,9 +2476,19 @@ CREATE INDEX imports_agency_idx ON public.imports USING btree (agency_id, id DES
 
 CREATE UNIQUE INDEX invitations_open_key ON public.invitations USING btree (agency_id, email) WHERE (accepted_at IS NULL);
 
+CREATE UNIQUE INDEX lead_conversions_standing_key ON public.lead_conversions USING btree (agency_id, lead_id) WHERE (undone_at IS NULL);
+
 CREATE INDEX lead_scores_lead_idx ON public.lead_scores USING btree (agency_id, lead_id, id DESC);
 
+CREATE INDEX leads_converted_company_idx ON public.leads USING btree (agency_id, converted_company_id) WHERE (converted_company_id IS NOT NULL);
+
+CREATE INDEX leads_converted_contact_idx ON public.leads USING btree (agency_id, converted_contact_id) WHERE (converted_contact_id IS NOT NULL);
+
+CREATE INDEX leads_converted_deal_idx ON public.leads USING btree (agency_id, converted_deal_id) WHERE (converted_deal_id IS NOT NULL);
+
 CREATE INDEX leads_created_idx ON public.leads USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX leads_deleted_idx ON public.leads USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 CREATE INDEX leads_email_idx ON public.leads USING btree (agency_id, email_key) WHERE (email_key IS NOT NULL);
 
@@ -1767,9 +2516,37 @@ CREATE INDEX outbox_txid_idx ON public.outbox USING btree (txid, seq);
 
 CREATE UNIQUE INDEX pipelines_default_key ON public.pipelines USING btree (agency_id) WHERE (is_default AND (deleted_at IS NULL));
 
+CREATE INDEX pipelines_deleted_idx ON public.pipelines USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
 CREATE UNIQUE INDEX pipelines_name_key ON public.pipelines USING btree (agency_id, name_key) WHERE (deleted_at IS NULL);
 
 CREATE UNIQUE INDEX stages_name_key ON public.stages USING btree (pipeline_id, lower(name));
+
+CREATE INDEX taggings_companies_idx ON public.taggings USING btree (agency_id, tag_id, company_id) WHERE (company_id IS NOT NULL);
+
+CREATE UNIQUE INDEX taggings_company_id_key ON public.taggings USING btree (agency_id, company_id, tag_id) WHERE (company_id IS NOT NULL);
+
+CREATE UNIQUE INDEX taggings_contact_id_key ON public.taggings USING btree (agency_id, contact_id, tag_id) WHERE (contact_id IS NOT NULL);
+
+CREATE INDEX taggings_contacts_idx ON public.taggings USING btree (agency_id, tag_id, contact_id) WHERE (contact_id IS NOT NULL);
+
+CREATE UNIQUE INDEX taggings_deal_id_key ON public.taggings USING btree (agency_id, deal_id, tag_id) WHERE (deal_id IS NOT NULL);
+
+CREATE INDEX taggings_deals_idx ON public.taggings USING btree (agency_id, tag_id, deal_id) WHERE (deal_id IS NOT NULL);
+
+CREATE UNIQUE INDEX taggings_lead_id_key ON public.taggings USING btree (agency_id, lead_id, tag_id) WHERE (lead_id IS NOT NULL);
+
+CREATE INDEX taggings_leads_idx ON public.taggings USING btree (agency_id, tag_id, lead_id) WHERE (lead_id IS NOT NULL);
+
+CREATE INDEX taggings_tag_idx ON public.taggings USING btree (agency_id, tag_id);
+
+CREATE UNIQUE INDEX taggings_task_id_key ON public.taggings USING btree (agency_id, task_id, tag_id) WHERE (task_id IS NOT NULL);
+
+CREATE INDEX taggings_tasks_idx ON public.taggings USING btree (agency_id, tag_id, task_id) WHERE (task_id IS NOT NULL);
+
+CREATE INDEX tags_deleted_idx ON public.tags USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
+CREATE UNIQUE INDEX tags_name_key ON public.tags USING btree (agency_id, name_key) WHERE (deleted_at IS NULL);
 
 CREATE INDEX task_schedules_due_idx ON public.task_schedules USING btree (next_run_at) WHERE enabled;
 
@@ -1783,6 +2560,8 @@ CREATE INDEX tasks_created_idx ON public.tasks USING btree (agency_id, created_a
 
 CREATE INDEX tasks_deal_idx ON public.tasks USING btree (agency_id, deal_id) WHERE (deal_id IS NOT NULL);
 
+CREATE INDEX tasks_deleted_idx ON public.tasks USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
 CREATE INDEX tasks_due_idx ON public.tasks USING btree (agency_id, due_at, id) WHERE ((deleted_at IS NULL) AND (status = 'open'::text));
 
 CREATE INDEX tasks_lead_idx ON public.tasks USING btree (agency_id, lead_id) WHERE (lead_id IS NOT NULL);
@@ -1792,6 +2571,10 @@ CREATE INDEX tasks_updated_idx ON public.tasks USING btree (agency_id, updated_a
 CREATE INDEX team_members_user_idx ON public.team_members USING btree (agency_id, user_id);
 
 CREATE UNIQUE INDEX teams_name_key ON public.teams USING btree (agency_id, lower(name));
+
+CREATE INDEX views_created_idx ON public.views USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX views_deleted_idx ON public.views USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 CREATE TRIGGER activities_guard_inserts AFTER INSERT ON public.activities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('activities');
 
@@ -1811,9 +2594,27 @@ CREATE TRIGGER agencies_touch BEFORE UPDATE ON public.agencies FOR EACH ROW EXEC
 
 CREATE TRIGGER agent_tasks_cancel BEFORE UPDATE ON public.agent_tasks FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.cancel_requested_at IS NOT NULL))) EXECUTE FUNCTION app.end_cancelled_task();
 
+CREATE TRIGGER attachments_guard_changes AFTER UPDATE ON public.attachments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('attachments', 'created_by');
+
+CREATE TRIGGER attachments_guard_inserts AFTER INSERT ON public.attachments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('attachments');
+
+CREATE TRIGGER attachments_record_deletes AFTER DELETE ON public.attachments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('attachments', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER attachments_record_inserts AFTER INSERT ON public.attachments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('attachments', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER attachments_record_updates AFTER UPDATE ON public.attachments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('attachments', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER attachments_touch BEFORE UPDATE ON public.attachments FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER companies_drop_custom AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
+
 CREATE TRIGGER companies_guard_changes AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('companies', 'owner_id');
 
 CREATE TRIGGER companies_guard_inserts AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('companies');
+
+CREATE TRIGGER companies_keep_custom AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
+
+CREATE TRIGGER companies_keep_new_custom AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
 
 CREATE TRIGGER companies_record_deletes AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key,domain_key}');
 
@@ -1823,9 +2624,15 @@ CREATE TRIGGER companies_record_updates AFTER UPDATE ON public.companies REFEREN
 
 CREATE TRIGGER companies_touch BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
+CREATE TRIGGER contacts_drop_custom AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
+
 CREATE TRIGGER contacts_guard_changes AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('contacts', 'owner_id');
 
 CREATE TRIGGER contacts_guard_inserts AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('contacts');
+
+CREATE TRIGGER contacts_keep_custom AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
+
+CREATE TRIGGER contacts_keep_new_custom AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
 
 CREATE TRIGGER contacts_record_deletes AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,last_name_key,email_key}');
 
@@ -1835,11 +2642,31 @@ CREATE TRIGGER contacts_record_updates AFTER UPDATE ON public.contacts REFERENCI
 
 CREATE TRIGGER contacts_touch BEFORE UPDATE ON public.contacts FOR EACH ROW EXECUTE FUNCTION app.touch();
 
+CREATE TRIGGER custom_fields_define AFTER INSERT OR UPDATE ON public.custom_fields FOR EACH ROW EXECUTE FUNCTION app.define_custom_field();
+
+CREATE TRIGGER custom_fields_guard_changes AFTER UPDATE ON public.custom_fields REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('custom_fields', '');
+
+CREATE TRIGGER custom_fields_guard_inserts AFTER INSERT ON public.custom_fields REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('custom_fields');
+
+CREATE TRIGGER custom_fields_record_deletes AFTER DELETE ON public.custom_fields REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('custom_fields', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER custom_fields_record_inserts AFTER INSERT ON public.custom_fields REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('custom_fields', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER custom_fields_record_updates AFTER UPDATE ON public.custom_fields REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('custom_fields', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER custom_fields_touch BEFORE UPDATE ON public.custom_fields FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER deals_drop_custom AFTER DELETE ON public.deals REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
+
 CREATE TRIGGER deals_enter_stage BEFORE INSERT OR UPDATE OF stage_id, pipeline_id, status ON public.deals FOR EACH ROW EXECUTE FUNCTION app.enter_stage();
 
 CREATE TRIGGER deals_guard_changes AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('deals', 'owner_id');
 
 CREATE TRIGGER deals_guard_inserts AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('deals');
+
+CREATE TRIGGER deals_keep_custom AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
+
+CREATE TRIGGER deals_keep_new_custom AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
 
 CREATE TRIGGER deals_note_first_stage AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.note_stages();
 
@@ -1877,9 +2704,21 @@ CREATE TRIGGER invitations_record_inserts AFTER INSERT ON public.invitations REF
 
 CREATE TRIGGER invitations_record_updates AFTER UPDATE ON public.invitations REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('invitations', 'agency_id', '{id}', '{digest,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
+CREATE TRIGGER lead_conversions_record_deletes AFTER DELETE ON public.lead_conversions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('lead_conversions', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER lead_conversions_record_inserts AFTER INSERT ON public.lead_conversions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('lead_conversions', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER lead_conversions_record_updates AFTER UPDATE ON public.lead_conversions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('lead_conversions', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER leads_drop_custom AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
+
 CREATE TRIGGER leads_guard_changes AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('leads', 'owner_id');
 
 CREATE TRIGGER leads_guard_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('leads');
+
+CREATE TRIGGER leads_keep_custom AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
+
+CREATE TRIGGER leads_keep_new_custom AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
 
 CREATE TRIGGER leads_record_deletes AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,email_key,score_rank}');
 
@@ -1907,7 +2746,7 @@ CREATE TRIGGER permissions_record_inserts AFTER INSERT ON public.permissions REF
 
 CREATE TRIGGER permissions_record_updates AFTER UPDATE ON public.permissions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER pipelines_guard_changes AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('pipelines', 'created_by');
+CREATE TRIGGER pipelines_guard_changes AFTER UPDATE ON public.pipelines REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('pipelines', '');
 
 CREATE TRIGGER pipelines_guard_inserts AFTER INSERT ON public.pipelines REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('pipelines');
 
@@ -1925,13 +2764,37 @@ CREATE TRIGGER stages_record_inserts AFTER INSERT ON public.stages REFERENCING N
 
 CREATE TRIGGER stages_record_updates AFTER UPDATE ON public.stages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('stages', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
+CREATE TRIGGER taggings_record_deletes AFTER DELETE ON public.taggings REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('taggings', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER taggings_record_inserts AFTER INSERT ON public.taggings REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('taggings', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER taggings_record_updates AFTER UPDATE ON public.taggings REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('taggings', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER tags_guard_changes AFTER UPDATE ON public.tags REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('tags', '');
+
+CREATE TRIGGER tags_guard_inserts AFTER INSERT ON public.tags REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('tags');
+
+CREATE TRIGGER tags_record_deletes AFTER DELETE ON public.tags REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tags', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER tags_record_inserts AFTER INSERT ON public.tags REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tags', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER tags_record_updates AFTER UPDATE ON public.tags REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tags', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER tags_touch BEFORE UPDATE ON public.tags FOR EACH ROW EXECUTE FUNCTION app.touch();
+
 CREATE TRIGGER task_schedules_touch BEFORE UPDATE OF name, agent_type, payload, priority, max_retries, cron, time_zone, enabled ON public.task_schedules FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER tasks_complete BEFORE INSERT OR UPDATE OF status, completed_at ON public.tasks FOR EACH ROW EXECUTE FUNCTION app.complete_task();
 
+CREATE TRIGGER tasks_drop_custom AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
+
 CREATE TRIGGER tasks_guard_changes AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('tasks', 'assignee_id');
 
 CREATE TRIGGER tasks_guard_inserts AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('tasks');
+
+CREATE TRIGGER tasks_keep_custom AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
+
+CREATE TRIGGER tasks_keep_new_custom AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.keep_custom_values();
 
 CREATE TRIGGER tasks_record_deletes AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('tasks', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
@@ -1954,6 +2817,18 @@ CREATE TRIGGER teams_record_inserts AFTER INSERT ON public.teams REFERENCING NEW
 CREATE TRIGGER teams_record_updates AFTER UPDATE ON public.teams REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('teams', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER teams_touch BEFORE UPDATE ON public.teams FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER views_guard_changes AFTER UPDATE ON public.views REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('views', 'created_by');
+
+CREATE TRIGGER views_guard_inserts AFTER INSERT ON public.views REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('views');
+
+CREATE TRIGGER views_record_deletes AFTER DELETE ON public.views REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('views', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER views_record_inserts AFTER INSERT ON public.views REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('views', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER views_record_updates AFTER UPDATE ON public.views REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('views', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER views_touch BEFORE UPDATE ON public.views FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 ALTER TABLE ONLY app.default_permissions
     ADD CONSTRAINT default_permissions_entity_fkey FOREIGN KEY (entity) REFERENCES app.entities(name);
@@ -1985,6 +2860,24 @@ ALTER TABLE ONLY public.activities
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_agency_id_activity_id_fkey FOREIGN KEY (agency_id, activity_id) REFERENCES public.activities(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_agency_id_company_id_fkey FOREIGN KEY (agency_id, company_id) REFERENCES public.companies(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_agency_id_contact_id_fkey FOREIGN KEY (agency_id, contact_id) REFERENCES public.contacts(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_agency_id_deal_id_fkey FOREIGN KEY (agency_id, deal_id) REFERENCES public.deals(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.attachments
+    ADD CONSTRAINT attachments_agency_id_lead_id_fkey FOREIGN KEY (agency_id, lead_id) REFERENCES public.leads(agency_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.companies
     ADD CONSTRAINT companies_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
@@ -1999,6 +2892,12 @@ ALTER TABLE ONLY public.contacts
 
 ALTER TABLE ONLY public.contacts
     ADD CONSTRAINT contacts_agency_id_owner_id_fkey FOREIGN KEY (agency_id, owner_id) REFERENCES public.members(agency_id, user_id) ON DELETE SET NULL (owner_id);
+
+ALTER TABLE ONLY public.custom_fields
+    ADD CONSTRAINT custom_fields_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.custom_values
+    ADD CONSTRAINT custom_values_agency_id_field_id_fkey FOREIGN KEY (agency_id, field_id) REFERENCES public.custom_fields(agency_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.deal_stages
     ADD CONSTRAINT deal_stages_agency_id_deal_id_fkey FOREIGN KEY (agency_id, deal_id) REFERENCES public.deals(agency_id, id) ON DELETE CASCADE;
@@ -2054,6 +2953,12 @@ ALTER TABLE ONLY public.imports
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitations_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.lead_conversions
+    ADD CONSTRAINT lead_conversions_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.lead_conversions
+    ADD CONSTRAINT lead_conversions_agency_id_lead_id_fkey FOREIGN KEY (agency_id, lead_id) REFERENCES public.leads(agency_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.lead_scores
     ADD CONSTRAINT lead_scores_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
@@ -2105,6 +3010,30 @@ ALTER TABLE ONLY public.stages
 ALTER TABLE ONLY public.stages
     ADD CONSTRAINT stages_agency_id_pipeline_id_fkey FOREIGN KEY (agency_id, pipeline_id) REFERENCES public.pipelines(agency_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.taggings
+    ADD CONSTRAINT taggings_agency_id_company_id_fkey FOREIGN KEY (agency_id, company_id) REFERENCES public.companies(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.taggings
+    ADD CONSTRAINT taggings_agency_id_contact_id_fkey FOREIGN KEY (agency_id, contact_id) REFERENCES public.contacts(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.taggings
+    ADD CONSTRAINT taggings_agency_id_deal_id_fkey FOREIGN KEY (agency_id, deal_id) REFERENCES public.deals(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.taggings
+    ADD CONSTRAINT taggings_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.taggings
+    ADD CONSTRAINT taggings_agency_id_lead_id_fkey FOREIGN KEY (agency_id, lead_id) REFERENCES public.leads(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.taggings
+    ADD CONSTRAINT taggings_agency_id_tag_id_fkey FOREIGN KEY (agency_id, tag_id) REFERENCES public.tags(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.taggings
+    ADD CONSTRAINT taggings_agency_id_task_id_fkey FOREIGN KEY (agency_id, task_id) REFERENCES public.tasks(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.tags
+    ADD CONSTRAINT tags_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.task_schedules
     ADD CONSTRAINT task_schedules_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
@@ -2138,6 +3067,9 @@ ALTER TABLE ONLY public.team_members
 ALTER TABLE ONLY public.teams
     ADD CONSTRAINT teams_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.views
+    ADD CONSTRAINT views_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
 ALTER TABLE public.activities ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY activities_agent ON public.activities FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
@@ -2147,6 +3079,12 @@ CREATE POLICY activities_agent_insert ON public.activities FOR INSERT TO gardeno
 CREATE POLICY activities_delete ON public.activities FOR DELETE TO authenticated USING (false);
 
 CREATE POLICY activities_insert ON public.activities FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('activities'::text, 'create'::text) AS scope) <> 'none'::text)));
+
+CREATE POLICY activities_owner ON public.activities FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY activities_owner_erase ON public.activities FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY activities_owner_find ON public.activities FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY activities_select ON public.activities FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
 CASE ( SELECT app.scope('activities'::text, 'read'::text) AS scope)
@@ -2194,11 +3132,132 @@ CREATE POLICY agent_tasks_delete ON public.agent_tasks FOR DELETE TO authenticat
 
 CREATE POLICY agent_tasks_insert ON public.agent_tasks FOR INSERT TO authenticated, gardenos_agent WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
 
+CREATE POLICY agent_tasks_owner_erase ON public.agent_tasks FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY agent_tasks_owner_find ON public.agent_tasks FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY agent_tasks_select ON public.agent_tasks FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY agent_tasks_update ON public.agent_tasks FOR UPDATE TO authenticated, gardenos_agent USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY agent_tasks_worker ON public.agent_tasks TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.attachments ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY attachments_abandoned ON public.attachments FOR DELETE TO gardenos_worker USING ((state = 'pending'::text));
+
+CREATE POLICY attachments_agent ON public.attachments FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY attachments_attached ON public.attachments AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK (
+CASE
+    WHEN (lead_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('leads'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.leads r
+          WHERE ((r.id = attachments.lead_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('leads'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (contact_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('contacts'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.contacts r
+          WHERE ((r.id = attachments.contact_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('contacts'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (company_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('companies'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.companies r
+          WHERE ((r.id = attachments.company_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('companies'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (deal_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('deals'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.deals r
+          WHERE ((r.id = attachments.deal_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('deals'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    ELSE
+    CASE ( SELECT app.scope('activities'::text, 'create'::text) AS scope)
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.activities r
+          WHERE (r.id = attachments.activity_id)))
+    END
+END);
+
+CREATE POLICY attachments_delete ON public.attachments FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY attachments_insert ON public.attachments FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('attachments'::text, 'create'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(created_by, created_by) = ANY (( SELECT app.owners('attachments'::text, 'create'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY attachments_owner ON public.attachments FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY attachments_purge ON public.attachments FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
+
+CREATE POLICY attachments_seen ON public.attachments AS RESTRICTIVE FOR SELECT TO authenticated USING (
+CASE
+    WHEN (lead_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('leads'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.leads r
+          WHERE (r.id = attachments.lead_id)))
+    END
+    WHEN (contact_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('contacts'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.contacts r
+          WHERE (r.id = attachments.contact_id)))
+    END
+    WHEN (company_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('companies'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.companies r
+          WHERE (r.id = attachments.company_id)))
+    END
+    WHEN (deal_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('deals'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.deals r
+          WHERE (r.id = attachments.deal_id)))
+    END
+    ELSE (EXISTS ( SELECT
+       FROM public.activities r
+      WHERE (r.id = attachments.activity_id)))
+END);
+
+CREATE POLICY attachments_select ON public.attachments FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('attachments'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(created_by, created_by) = ANY (( SELECT app.owners('attachments'::text, 'read'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY attachments_update ON public.attachments FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.change_scope('attachments'::text) AS change_scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(created_by, created_by) = ANY (( SELECT app.change_owners('attachments'::text) AS change_owners)::uuid[]))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY attachments_worker ON public.attachments FOR SELECT TO gardenos_worker USING (true);
 
 ALTER TABLE public.audit_log ENABLE ROW LEVEL SECURITY;
 
@@ -2228,6 +3287,8 @@ CASE ( SELECT app.scope('companies'::text, 'create'::text) AS scope)
     WHEN 'none'::text THEN false
     ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('companies'::text, 'create'::text) AS owners)::uuid[]))
 END));
+
+CREATE POLICY companies_owner ON public.companies TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY companies_purge ON public.companies FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
@@ -2260,6 +3321,12 @@ CASE ( SELECT app.scope('contacts'::text, 'create'::text) AS scope)
     ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('contacts'::text, 'create'::text) AS owners)::uuid[]))
 END));
 
+CREATE POLICY contacts_owner ON public.contacts TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY contacts_owner_erase ON public.contacts FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY contacts_owner_find ON public.contacts FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY contacts_purge ON public.contacts FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
 CREATE POLICY contacts_select ON public.contacts FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
@@ -2277,6 +3344,81 @@ CASE ( SELECT app.change_scope('contacts'::text) AS change_scope)
 END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY contacts_worker ON public.contacts FOR SELECT TO gardenos_worker USING (true);
+
+ALTER TABLE public.custom_fields ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY custom_fields_agent ON public.custom_fields FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY custom_fields_delete ON public.custom_fields FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY custom_fields_insert ON public.custom_fields FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('custom_fields'::text, 'create'::text) AS scope) = 'agency'::text)));
+
+CREATE POLICY custom_fields_owner ON public.custom_fields FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY custom_fields_select ON public.custom_fields FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('custom_fields'::text, 'read'::text) AS scope) = 'agency'::text)));
+
+CREATE POLICY custom_fields_update ON public.custom_fields FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.change_scope('custom_fields'::text) AS change_scope) = 'agency'::text))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY custom_fields_worker ON public.custom_fields FOR SELECT TO gardenos_worker USING (true);
+
+ALTER TABLE public.custom_values ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY custom_values_delete ON public.custom_values FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY custom_values_insert ON public.custom_values FOR INSERT TO authenticated WITH CHECK (false);
+
+CREATE POLICY custom_values_owner ON public.custom_values TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY custom_values_purge ON public.custom_values FOR DELETE TO gardenos_worker USING (true);
+
+CREATE POLICY custom_values_select ON public.custom_values FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE entity
+    WHEN 'leads'::text THEN
+    CASE ( SELECT app.scope('leads'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.leads r
+          WHERE (r.id = custom_values.record_id)))
+    END
+    WHEN 'contacts'::text THEN
+    CASE ( SELECT app.scope('contacts'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.contacts r
+          WHERE (r.id = custom_values.record_id)))
+    END
+    WHEN 'companies'::text THEN
+    CASE ( SELECT app.scope('companies'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.companies r
+          WHERE (r.id = custom_values.record_id)))
+    END
+    WHEN 'deals'::text THEN
+    CASE ( SELECT app.scope('deals'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.deals r
+          WHERE (r.id = custom_values.record_id)))
+    END
+    WHEN 'tasks'::text THEN
+    CASE ( SELECT app.scope('tasks'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.tasks r
+          WHERE (r.id = custom_values.record_id)))
+    END
+    ELSE NULL::boolean
+END));
+
+CREATE POLICY custom_values_update ON public.custom_values FOR UPDATE TO authenticated USING (false);
+
+CREATE POLICY custom_values_worker ON public.custom_values FOR SELECT TO gardenos_worker USING (true);
 
 ALTER TABLE public.deal_stages ENABLE ROW LEVEL SECURITY;
 
@@ -2309,6 +3451,12 @@ CASE ( SELECT app.scope('deals'::text, 'create'::text) AS scope)
     WHEN 'none'::text THEN false
     ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('deals'::text, 'create'::text) AS owners)::uuid[]))
 END));
+
+CREATE POLICY deals_owner ON public.deals TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY deals_owner_erase ON public.deals FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY deals_owner_find ON public.deals FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY deals_purge ON public.deals FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
@@ -2368,6 +3516,10 @@ CREATE POLICY follow_ups_delete ON public.follow_ups FOR DELETE TO authenticated
 
 CREATE POLICY follow_ups_insert ON public.follow_ups FOR INSERT TO gardenos_agent WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+CREATE POLICY follow_ups_owner_erase ON public.follow_ups FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY follow_ups_owner_find ON public.follow_ups FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY follow_ups_select ON public.follow_ups FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY follow_ups_update ON public.follow_ups FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
@@ -2381,6 +3533,10 @@ CREATE POLICY idempotency_keys_age ON public.idempotency_keys FOR SELECT TO gard
 CREATE POLICY idempotency_keys_delete ON public.idempotency_keys FOR DELETE TO authenticated USING (false);
 
 CREATE POLICY idempotency_keys_insert ON public.idempotency_keys FOR INSERT TO authenticated WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY idempotency_keys_owner_erase ON public.idempotency_keys FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY idempotency_keys_owner_find ON public.idempotency_keys FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY idempotency_keys_prune ON public.idempotency_keys FOR DELETE TO gardenos_worker USING (true);
 
@@ -2416,11 +3572,48 @@ CREATE POLICY invitations_select ON public.invitations FOR SELECT TO authenticat
 
 CREATE POLICY invitations_update ON public.invitations FOR UPDATE TO authenticated USING (false);
 
+ALTER TABLE public.lead_conversions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY lead_conversions_delete ON public.lead_conversions FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY lead_conversions_insert ON public.lead_conversions FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('leads'::text, 'update'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (EXISTS ( SELECT
+       FROM public.leads r
+      WHERE ((r.id = lead_conversions.lead_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('leads'::text, 'update'::text) AS owners)::uuid[])))))
+END));
+
+CREATE POLICY lead_conversions_owner ON public.lead_conversions FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY lead_conversions_select ON public.lead_conversions FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('leads'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (EXISTS ( SELECT
+       FROM public.leads r
+      WHERE (r.id = lead_conversions.lead_id)))
+END));
+
+CREATE POLICY lead_conversions_update ON public.lead_conversions FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('leads'::text, 'update'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (EXISTS ( SELECT
+       FROM public.leads r
+      WHERE ((r.id = lead_conversions.lead_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('leads'::text, 'update'::text) AS owners)::uuid[])))))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 ALTER TABLE public.lead_scores ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY lead_scores_delete ON public.lead_scores FOR DELETE TO authenticated, gardenos_agent USING (false);
 
 CREATE POLICY lead_scores_insert ON public.lead_scores FOR INSERT TO gardenos_agent WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY lead_scores_owner_erase ON public.lead_scores FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY lead_scores_owner_find ON public.lead_scores FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY lead_scores_select ON public.lead_scores FOR SELECT TO authenticated, gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
@@ -2440,6 +3633,12 @@ CASE ( SELECT app.scope('leads'::text, 'create'::text) AS scope)
     WHEN 'none'::text THEN false
     ELSE (COALESCE(owner_id, created_by) = ANY (( SELECT app.owners('leads'::text, 'create'::text) AS owners)::uuid[]))
 END));
+
+CREATE POLICY leads_owner ON public.leads TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY leads_owner_erase ON public.leads FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY leads_owner_find ON public.leads FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY leads_purge ON public.leads FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
@@ -2565,11 +3764,174 @@ CREATE POLICY stages_select ON public.stages FOR SELECT TO authenticated USING (
 
 CREATE POLICY stages_update ON public.stages FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.change_scope('pipelines'::text) AS change_scope) = 'agency'::text))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+ALTER TABLE public.taggings ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY taggings_agent ON public.taggings FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY taggings_delete ON public.taggings FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE
+    WHEN (lead_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('leads'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.leads r
+          WHERE ((r.id = taggings.lead_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('leads'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (contact_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('contacts'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.contacts r
+          WHERE ((r.id = taggings.contact_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('contacts'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (company_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('companies'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.companies r
+          WHERE ((r.id = taggings.company_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('companies'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (deal_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('deals'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.deals r
+          WHERE ((r.id = taggings.deal_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('deals'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (task_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('tasks'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.tasks r
+          WHERE ((r.id = taggings.task_id) AND (COALESCE(r.assignee_id, r.created_by) = ANY (( SELECT app.owners('tasks'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    ELSE NULL::boolean
+END));
+
+CREATE POLICY taggings_insert ON public.taggings FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE
+    WHEN (lead_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('leads'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.leads r
+          WHERE ((r.id = taggings.lead_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('leads'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (contact_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('contacts'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.contacts r
+          WHERE ((r.id = taggings.contact_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('contacts'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (company_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('companies'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.companies r
+          WHERE ((r.id = taggings.company_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('companies'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (deal_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('deals'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.deals r
+          WHERE ((r.id = taggings.deal_id) AND (COALESCE(r.owner_id, r.created_by) = ANY (( SELECT app.owners('deals'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    WHEN (task_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('tasks'::text, 'update'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.tasks r
+          WHERE ((r.id = taggings.task_id) AND (COALESCE(r.assignee_id, r.created_by) = ANY (( SELECT app.owners('tasks'::text, 'update'::text) AS owners)::uuid[])))))
+    END
+    ELSE NULL::boolean
+END));
+
+CREATE POLICY taggings_owner ON public.taggings FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY taggings_select ON public.taggings FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE
+    WHEN (lead_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('leads'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.leads r
+          WHERE (r.id = taggings.lead_id)))
+    END
+    WHEN (contact_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('contacts'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.contacts r
+          WHERE (r.id = taggings.contact_id)))
+    END
+    WHEN (company_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('companies'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.companies r
+          WHERE (r.id = taggings.company_id)))
+    END
+    WHEN (deal_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('deals'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.deals r
+          WHERE (r.id = taggings.deal_id)))
+    END
+    WHEN (task_id IS NOT NULL) THEN
+    CASE ( SELECT app.scope('tasks'::text, 'read'::text) AS scope)
+        WHEN 'agency'::text THEN true
+        WHEN 'none'::text THEN false
+        ELSE (EXISTS ( SELECT
+           FROM public.tasks r
+          WHERE (r.id = taggings.task_id)))
+    END
+    ELSE NULL::boolean
+END));
+
+CREATE POLICY taggings_update ON public.taggings FOR UPDATE TO authenticated USING (false);
+
+ALTER TABLE public.tags ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tags_agent ON public.tags FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY tags_delete ON public.tags FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY tags_insert ON public.tags FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('tags'::text, 'create'::text) AS scope) = 'agency'::text)));
+
+CREATE POLICY tags_purge ON public.tags FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
+
+CREATE POLICY tags_select ON public.tags FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('tags'::text, 'read'::text) AS scope) = 'agency'::text)));
+
+CREATE POLICY tags_update ON public.tags FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.change_scope('tags'::text) AS change_scope) = 'agency'::text))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY tags_worker ON public.tags FOR SELECT TO gardenos_worker USING (true);
+
 ALTER TABLE public.task_schedules ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY task_schedules_delete ON public.task_schedules FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
 
 CREATE POLICY task_schedules_insert ON public.task_schedules FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
+
+CREATE POLICY task_schedules_owner_erase ON public.task_schedules FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY task_schedules_owner_find ON public.task_schedules FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY task_schedules_select ON public.task_schedules FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
@@ -2589,6 +3951,12 @@ CASE ( SELECT app.scope('tasks'::text, 'create'::text) AS scope)
     WHEN 'none'::text THEN false
     ELSE (COALESCE(assignee_id, created_by) = ANY (( SELECT app.owners('tasks'::text, 'create'::text) AS owners)::uuid[]))
 END));
+
+CREATE POLICY tasks_owner ON public.tasks TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY tasks_owner_erase ON public.tasks FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY tasks_owner_find ON public.tasks FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY tasks_purge ON public.tasks FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
@@ -2628,6 +3996,43 @@ CREATE POLICY teams_select ON public.teams FOR SELECT TO authenticated USING ((a
 
 CREATE POLICY teams_update ON public.teams FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+ALTER TABLE public.views ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY views_agent ON public.views FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY views_delete ON public.views FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY views_insert ON public.views FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('views'::text, 'create'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(created_by, created_by) = ANY (( SELECT app.owners('views'::text, 'create'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY views_private ON public.views AS RESTRICTIVE TO authenticated USING (
+CASE
+    WHEN shared THEN true
+    ELSE (created_by = ( SELECT app.user_id() AS user_id))
+END);
+
+CREATE POLICY views_purge ON public.views FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
+
+CREATE POLICY views_select ON public.views FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.scope('views'::text, 'read'::text) AS scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(created_by, created_by) = ANY (( SELECT app.owners('views'::text, 'read'::text) AS owners)::uuid[]))
+END));
+
+CREATE POLICY views_update ON public.views FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE ( SELECT app.change_scope('views'::text) AS change_scope)
+    WHEN 'agency'::text THEN true
+    WHEN 'none'::text THEN false
+    ELSE (COALESCE(created_by, created_by) = ANY (( SELECT app.change_owners('views'::text) AS change_owners)::uuid[]))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY views_worker ON public.views FOR SELECT TO gardenos_worker USING (true);
+
 GRANT USAGE ON SCHEMA app TO anon;
 GRANT USAGE ON SCHEMA app TO authenticated;
 GRANT USAGE ON SCHEMA app TO service_role;
@@ -2652,6 +4057,18 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.permissions TO authenticated;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.team_members TO authenticated;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.custom_fields TO authenticated;
+GRANT SELECT ON TABLE public.custom_fields TO gardenos_agent;
+
+GRANT SELECT(id) ON TABLE public.custom_fields TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.custom_fields TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.custom_fields TO gardenos_worker;
+
+REVOKE ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) TO authenticated;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.field_masks TO authenticated;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.users TO gardenos_auth;
@@ -2673,6 +4090,9 @@ GRANT SELECT ON TABLE public.members TO supabase_auth_admin;
 GRANT UPDATE(role) ON TABLE public.members TO authenticated;
 
 REVOKE ALL ON FUNCTION app.protect(entity text, owner text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.purge_deleted(keep interval, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.purge_deleted(keep interval, most integer) TO gardenos_worker;
 
 REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC;
 
@@ -2733,6 +4153,22 @@ GRANT UPDATE(cancel_requested_at) ON TABLE public.agent_tasks TO authenticated;
 
 GRANT UPDATE(cancelled_by) ON TABLE public.agent_tasks TO authenticated;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.attachments TO authenticated;
+GRANT SELECT ON TABLE public.attachments TO gardenos_agent;
+GRANT DELETE ON TABLE public.attachments TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.attachments TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.attachments TO gardenos_worker;
+
+GRANT SELECT(state) ON TABLE public.attachments TO gardenos_worker;
+
+GRANT SELECT(storage_key) ON TABLE public.attachments TO gardenos_worker;
+
+GRANT SELECT(created_at) ON TABLE public.attachments TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.attachments TO gardenos_worker;
+
 GRANT SELECT ON TABLE public.audit_log TO authenticated;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.companies TO authenticated;
@@ -2755,6 +4191,11 @@ GRANT SELECT(agency_id) ON TABLE public.contacts TO gardenos_worker;
 
 GRANT SELECT(deleted_at) ON TABLE public.contacts TO gardenos_worker;
 
+GRANT SELECT ON TABLE public.custom_values TO authenticated;
+GRANT DELETE ON TABLE public.custom_values TO gardenos_worker;
+
+GRANT SELECT(record_id) ON TABLE public.custom_values TO gardenos_worker;
+
 GRANT SELECT ON TABLE public.deal_stages TO authenticated;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.deals TO authenticated;
@@ -2764,6 +4205,8 @@ GRANT DELETE ON TABLE public.deals TO gardenos_worker;
 GRANT SELECT(id) ON TABLE public.deals TO gardenos_worker;
 
 GRANT SELECT(agency_id) ON TABLE public.deals TO gardenos_worker;
+
+GRANT SELECT(pipeline_id) ON TABLE public.deals TO gardenos_worker;
 
 GRANT SELECT(deleted_at) ON TABLE public.deals TO gardenos_worker;
 
@@ -2817,6 +4260,12 @@ GRANT UPDATE(accepted_by) ON TABLE public.invitations TO gardenos_auth;
 
 GRANT SELECT(created_at) ON TABLE public.invitations TO authenticated;
 
+GRANT SELECT,INSERT ON TABLE public.lead_conversions TO authenticated;
+
+GRANT UPDATE(undone_by) ON TABLE public.lead_conversions TO authenticated;
+
+GRANT UPDATE(undone_at) ON TABLE public.lead_conversions TO authenticated;
+
 GRANT SELECT ON TABLE public.lead_scores TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.lead_scores TO gardenos_agent;
 
@@ -2869,6 +4318,19 @@ GRANT SELECT(deleted_at) ON TABLE public.pipelines TO gardenos_worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.stages TO authenticated;
 GRANT SELECT ON TABLE public.stages TO gardenos_agent;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.taggings TO authenticated;
+GRANT SELECT ON TABLE public.taggings TO gardenos_agent;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.tags TO authenticated;
+GRANT SELECT ON TABLE public.tags TO gardenos_agent;
+GRANT DELETE ON TABLE public.tags TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.tags TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.tags TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.tags TO gardenos_worker;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.task_schedules TO authenticated;
 GRANT SELECT,UPDATE ON TABLE public.task_schedules TO gardenos_worker;
 
@@ -2883,3 +4345,13 @@ GRANT SELECT(agency_id) ON TABLE public.tasks TO gardenos_worker;
 GRANT SELECT(deleted_at) ON TABLE public.tasks TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.teams TO authenticated;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.views TO authenticated;
+GRANT SELECT ON TABLE public.views TO gardenos_agent;
+GRANT DELETE ON TABLE public.views TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.views TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.views TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.views TO gardenos_worker;

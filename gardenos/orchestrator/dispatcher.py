@@ -49,6 +49,7 @@ class Tempo:
     recur_every_s: float = 1.0
     prune_every_s: float = 300.0
     keep: timedelta = timedelta(days=30)
+    keep_deleted: timedelta = timedelta(days=30)
     """How long tasks are kept that succeeded or were cancelled; dead ones stay."""
     batch: int = 50
     """The most tasks in a call to an agent."""
@@ -356,11 +357,16 @@ class Dispatcher:
     async def _prune(self) -> str:
         if self._epoch is None:
             return "leaves pruning to whoever holds office"
-        gone = some = await self._queue.prune(keep=self._tempo.keep, limit=PRUNED_AT_ONCE)
+        gone = some = await self._prune_some()
         while some == PRUNED_AT_ONCE:
-            some = await self._queue.prune(keep=self._tempo.keep, limit=PRUNED_AT_ONCE)
+            some = await self._prune_some()
             gone += some
         return f"pruned {gone} old tasks"
+
+    async def _prune_some(self) -> int:
+        return await self._queue.prune(
+            keep=self._tempo.keep, limit=PRUNED_AT_ONCE, keep_deleted=self._tempo.keep_deleted
+        )
 
     # -- what it is doing ------------------------------------------------------------------
 

@@ -304,6 +304,9 @@ DELETE FROM agent_tasks
           LIMIT $2
             FOR UPDATE SKIP LOCKED))
 
+-- name: purge_deleted
+SELECT app.purge_deleted($1, $2)
+
 -- name: prune_idempotency_keys
 DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval
 

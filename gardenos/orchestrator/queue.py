@@ -99,8 +99,13 @@ class Queue(Protocol):
         """
         ...
 
-    async def prune(self, *, keep: timedelta, limit: int) -> int:
-        """Delete tasks that succeeded or were cancelled before `keep`, at most `limit`; how many."""
+    async def prune(
+        self, *, keep: timedelta, limit: int, keep_deleted: timedelta | None = None
+    ) -> int:
+        """Delete tasks that succeeded or were cancelled before `keep`, at most `limit`; how many.
+
+        With them goes, by some at a time, what was marked deleted before `keep_deleted`.
+        """
         ...
 
 
@@ -286,13 +291,19 @@ class PostgresQueue:
         async with self._database.system(Role.WORKER) as session:
             return [dict(row) for row in await session.fetch(QUERIES["queue_heads"], limit)]
 
-    async def prune(self, *, keep: timedelta, limit: int) -> int:
+    async def prune(
+        self, *, keep: timedelta, limit: int, keep_deleted: timedelta | None = None
+    ) -> int:
         """See `Queue`."""
         async with self._database.system(Role.WORKER) as session:
             tag = await session.execute(QUERIES["prune_tasks"], keep, limit)
             gone = int(tag.rpartition(" ")[2])
             if gone < limit:
                 await session.execute(QUERIES["prune_idempotency_keys"], timedelta(days=1))
+        if keep_deleted is not None and gone < limit:
+            # A transaction of its own: what cannot be removed there keeps no tasks here.
+            async with self._database.system(Role.WORKER) as session:
+                await session.fetchval(QUERIES["purge_deleted"], keep_deleted, limit)
                 await session.execute(QUERIES["prune_outbox"], timedelta(days=1))
         return gone
 

@@ -11,6 +11,7 @@ from gardenos.ai.operations import router as operations
 from gardenos.ai.routes import router as work
 from gardenos.auth.routes import router as sign_in
 from gardenos.core.config import Settings
+from gardenos.crm.attachments.addresses import CONTENT
 from gardenos.crm.routers import ROUTERS as CRM
 from gardenos.crm.transfer.routes import PATH as IMPORTS
 from gardenos.serve.health import router as health
@@ -44,7 +45,10 @@ def create_api(services: Services | None = None) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         max_bytes=settings.max_body_bytes,
-        larger={IMPORTS: settings.max_import_bytes},
+        larger={
+            IMPORTS: settings.max_import_bytes,
+            CONTENT: settings.attachment_max_bytes,
+        },
     )
     app.add_middleware(Requests)
     for router in _ROUTERS:

@@ -58,6 +58,7 @@ def _tempo(settings: Settings) -> Tempo:
         lease_s=settings.task_lease_s,
         silent_s=max(3 * REPORT_S, settings.task_lease_s * 2 / 3),
         keep=timedelta(days=settings.task_keep_days),
+        keep_deleted=timedelta(days=settings.deleted_keep_days),
     )
 
 

@@ -296,8 +296,11 @@ class InMemoryQueue:
                 known["at_least"] = known["ready"] + known["scheduled"] == counted
         return found
 
-    async def prune(self, *, keep: timedelta, limit: int) -> int:
-        """See `Queue`."""
+    async def prune(
+        self, *, keep: timedelta, limit: int, keep_deleted: timedelta | None = None
+    ) -> int:
+        """See `Queue`; it has tasks only."""
+        del keep_deleted
         before = self.clock.now() - keep
         ended = [
             (row.finished_at or datetime.max.replace(tzinfo=UTC), task_id)

@@ -36,7 +36,10 @@ def _announced(scope: Scope) -> int:
 
 
 class BodyLimit:
-    """ASGI middleware: answers 413 for bodies over `max_bytes`, over `larger[path]` on that path."""
+    """ASGI middleware: answers 413 for bodies over `max_bytes`, over `larger[path]` on that path.
+
+    A path that ends with a slash stands for all below it.
+    """
 
     def __init__(
         self, app: ASGIApp, *, max_bytes: int, larger: Mapping[str, int] | None = None
@@ -49,11 +52,19 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in _BODILESS:
             await self.app(scope, receive, send)
             return
-        limit = self.larger.get(scope["path"], self.max_bytes)
+        limit = self._limit(scope["path"])
         if _announced(scope) > limit:
             await _refuse(limit, scope, receive, send)
             return
         await self._count(limit, scope, receive, send)
+
+    def _limit(self, path: str) -> int:
+        if path in self.larger:
+            return self.larger[path]
+        return next(
+            (n for p, n in self.larger.items() if p.endswith("/") and path.startswith(p)),
+            self.max_bytes,
+        )
 
     async def _count(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
         taken = 0

@@ -16,6 +16,7 @@ from gardenos.core.claims import Claims, UserRole
 from gardenos.core.config import Settings
 from gardenos.core.errors import InvalidToken
 from gardenos.core.page import CursorSigner
+from gardenos.crm.attachments.addresses import CONTENT
 from gardenos.crm.routers import ROUTERS
 from gardenos.crm.transfer.routes import PATH as IMPORTS
 from gardenos.testing.postgres import make_member
@@ -69,7 +70,9 @@ def crm_app(db: Database, tokens: KnownTokens) -> FastAPI:
     """The application: problems, the body limit, and the CRM's routes."""
     app = FastAPI()
     problems.install(app)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY, larger={IMPORTS: MAX_IMPORT})
+    app.add_middleware(
+        BodyLimit, max_bytes=MAX_BODY, larger={IMPORTS: MAX_IMPORT, CONTENT: MAX_IMPORT}
+    )
     app.add_middleware(Requests)
     for router in ROUTERS:
         app.include_router(router)

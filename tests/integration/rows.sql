@@ -18,5 +18,15 @@ INSERT INTO permissions (agency_id, role, entity, verb, scope)
 SELECT app.agency_id(), 'agent', 'deals', 'delete', 'none';
 INSERT INTO field_masks (agency_id, role, entity, field, access)
 SELECT app.agency_id(), 'agent', 'deals', 'amount', 'hidden';
+INSERT INTO custom_fields (agency_id, entity, key, label, kind) SELECT app.agency_id(), 'companies', 'tier', 'Tier', 'text';
+INSERT INTO tags (agency_id, name) SELECT app.agency_id(), 'vip';
+INSERT INTO taggings (agency_id, tag_id, company_id)
+SELECT t.agency_id, t.id, c.id FROM tags t JOIN companies c ON c.agency_id = t.agency_id WHERE t.agency_id = app.agency_id();
+INSERT INTO views (agency_id, entity, name, shared) SELECT app.agency_id(), 'leads', 'Mine', true;
+INSERT INTO attachments (agency_id, company_id, name, media_type, bytes)
+SELECT agency_id, id, 'offer.pdf', 'application/pdf', 1 FROM companies WHERE agency_id = app.agency_id();
+INSERT INTO leads (agency_id, last_name) SELECT app.agency_id(), 'Byron';
+INSERT INTO lead_conversions (agency_id, lead_id, status_before)
+SELECT agency_id, id, 'new' FROM leads WHERE agency_id = app.agency_id();
 INSERT INTO invitations (agency_id, email, role, digest, expires_at)
 SELECT app.agency_id(), 'bob@example.org', 'agent', sha256('token'), now();

@@ -29,6 +29,7 @@ from gardenos.auth.operators import ensure_operator, issue_access_token
 from gardenos.auth.tokens import TokenIssuer
 from gardenos.db.session import Role
 from gardenos.testing.postgres import PostgresServer
+from tests.support.fuzzing import Known, record_requests
 from tests.support.local import local_installation, settings_for
 from tests.support.serving import served
 
@@ -47,14 +48,6 @@ INSERT INTO agent_tasks (agency_id, agent_type, state, fence, attempt, started_a
 VALUES ($1, 'lead_analysis', 'dead', 1, 1, now(), now(), '{"code": "failed", "detail": "No."}')
 RETURNING id
 """
-
-
-@dataclass(frozen=True)
-class Known:
-    """A request that is served, which no generator would guess."""
-
-    body: Any = None
-    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -122,6 +115,7 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "scale_agents": Known({"replicas": 2}, parameters=TYPE),
         "run_agent": Known({"input": lead} | soon, parameters=TYPE),
         "follow_task": Known(parameters={"task_id": task} | soon),
+        **await record_requests(client, lead),
         **await steering_requests(client, made, analysis),
     }
 

@@ -37,8 +37,11 @@ TENANTS = (Role.AUTHENTICATED, Role.AGENT)
 ACROSS_AGENCIES: Mapping[str, set[str]] = {
     "gardenos_worker": {
         "agent_tasks",
+        "attachments",
         "companies",
         "contacts",
+        "custom_fields",
+        "custom_values",
         "deals",
         "dispatch_limits",
         "dispatch_pauses",
@@ -50,8 +53,10 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "llm_spend",
         "outbox",
         "pipelines",
+        "tags",
         "task_schedules",
         "tasks",
+        "views",
     },
     "gardenos_auth": {"agencies", "invitations", "members"},
     "supabase_auth_admin": {"members"},

@@ -6,12 +6,14 @@ from typing import Final
 
 from gardenos.crm.activities.models import LIMITS, Activity, NewActivity
 from gardenos.crm.records import Entity, Include, fields_of
+from gardenos.crm.views import service as views
 
 ACTIVITIES: Final = Entity(
     noun="activities",
     singular="activity",
     record=Activity,
     new=NewActivity,
+    viewed=views.applied,
     fields=fields_of(Activity, LIMITS),
     search=("subject", "outcome"),
     includes={

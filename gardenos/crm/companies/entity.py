@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from gardenos.crm.companies.models import LIMITS, Company, CompanyChanges, NewCompany
+from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.records import Entity, Include, fields_of
+from gardenos.crm.views import service as views
 
 COMPANIES: Final = Entity(
     noun="companies",
@@ -13,6 +15,9 @@ COMPANIES: Final = Entity(
     record=Company,
     new=NewCompany,
     changes=CompanyChanges,
+    custom=custom_fields.typed,
+    tagged_by="company_id",
+    viewed=views.applied,
     fields=fields_of(
         Company,
         LIMITS,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from gardenos.crm.contacts.models import LIMITS, Contact, ContactChanges, NewContact
+from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.records import Entity, Include, fields_of
+from gardenos.crm.views import service as views
 
 CONTACTS: Final = Entity(
     noun="contacts",
@@ -13,6 +15,9 @@ CONTACTS: Final = Entity(
     record=Contact,
     new=NewContact,
     changes=ContactChanges,
+    custom=custom_fields.typed,
+    tagged_by="contact_id",
+    viewed=views.applied,
     fields=fields_of(
         Contact,
         LIMITS,

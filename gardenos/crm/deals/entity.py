@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.deals.models import LIMITS, Deal, DealChanges, NewDeal
 from gardenos.crm.pipelines import service as pipelines
 from gardenos.crm.records import Entity, Include, fields_of
 from gardenos.crm.records.entity import Values
+from gardenos.crm.views import service as views
 from gardenos.db.session import TenantSession
 
 
@@ -31,6 +33,9 @@ DEALS: Final = Entity(
     record=Deal,
     new=NewDeal,
     changes=DealChanges,
+    custom=custom_fields.typed,
+    tagged_by="deal_id",
+    viewed=views.applied,
     fields=fields_of(Deal, LIMITS, name={"match_column": "name_key", "sort_column": "name_key"}),
     search=("name", "external_id"),
     includes={

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.leads.models import LIMITS, Lead, LeadChanges, NewLead
 from gardenos.crm.records import Entity, Include, fields_of
+from gardenos.crm.views import service as views
 
 LEADS: Final = Entity(
     noun="leads",
@@ -13,6 +15,9 @@ LEADS: Final = Entity(
     record=Lead,
     new=NewLead,
     changes=LeadChanges,
+    custom=custom_fields.typed,
+    tagged_by="lead_id",
+    viewed=views.applied,
     fields=fields_of(
         Lead,
         LIMITS,

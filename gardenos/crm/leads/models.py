@@ -11,6 +11,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from gardenos.core.ids import FollowUpId, ImportId, LeadId, TaskId
+from gardenos.crm.companies.models import CompanyFields
+from gardenos.crm.contacts.models import ContactFields
+from gardenos.crm.deals.models import NewDeal
 from gardenos.crm.records.models import (
     Custom,
     Fields,
@@ -166,3 +169,59 @@ class FollowUpPage(BaseModel):
 
     items: list[FollowUp]
     next_cursor: str | None
+
+
+class Converting(BaseModel):
+    """What a lead becomes. A contact with its address and a company of its name or domain are taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contact_id: UUID | None = Field(
+        default=None, description="The contact it is, if not a new one."
+    )
+    contact: ContactFields | None = Field(
+        default=None, description="What a new contact has besides or instead of the lead's."
+    )
+    company_id: UUID | None = Field(default=None, description="The company it is of.")
+    with_company: bool = Field(
+        default=True, strict=True, description="Whether it becomes a company, too."
+    )
+    company: CompanyFields | None = Field(default=None, description="The same of a new company.")
+    deal: NewDeal | None = Field(default=None, description="A deal to open with them.")
+
+
+class Conversion(BaseModel):
+    """What a lead became."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lead_id: LeadId
+    contact_id: UUID
+    company_id: UUID | None
+    deal_id: UUID | None
+    contact_made: bool = Field(description="False where the contact was there before.")
+    company_made: bool
+    converted_at: datetime
+
+
+class Unconversion(BaseModel):
+    """How to take a conversion back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    force: bool = Field(
+        default=False,
+        strict=True,
+        description="Keep what was made and has been changed or used since, instead of refusing.",
+    )
+
+
+class Kept(BaseModel):
+    """A lead that is one again, and what stays of its conversion."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lead_id: LeadId
+    kept: dict[str, list[UUID]] = Field(
+        description="Records that were made for it and stay, by noun."
+    )

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, asyncpg
 from sqlalchemy.sql.elements import CompilerElement
 
-from gardenos.crm.records import conditions
+from gardenos.crm.records import conditions, kept
 from gardenos.crm.records.conditions import Condition
 from gardenos.crm.records.entity import Entity, Related
 from gardenos.crm.records.fields import Field
@@ -67,6 +67,7 @@ class ListShape:
     """Which sort keys of the row to go on behind are null; None for the first page."""
     include_deleted: bool
     total: bool
+    tagged: bool = False
 
 
 def _compiled(statement: CompilerElement) -> Statement:
@@ -106,6 +107,9 @@ def _matching(entity: Entity, shape: ListShape) -> list[ColumnElement[bool]]:
     ]
     masks = {name for one in shape.conditions for name in one.field.masks}
     masks |= {name for one in shape.sort for name in one.field.masks}
+    if shape.tagged and entity.tagged_by is not None:
+        found.append(conditions.tagged(entity.table, entity.tagged_by))
+        masks.add("tags")
     if masks:
         required = func.app.require_readable(
             literal(entity.noun, _TEXT), literal(sorted(masks), _TEXTS), type_=types.Boolean()
@@ -121,7 +125,7 @@ def _matching(entity: Entity, shape: ListShape) -> list[ColumnElement[bool]]:
 
 @lru_cache(maxsize=_SHAPES_KEPT)
 def listed(entity: Entity, shape: ListShape) -> Statement:
-    """A page of a list. Values: `filter_<n>`, `word_<n>`, `after_<n>`, `after_id`, `limit`."""
+    """A page of a list. Values: `filter_<n>`, `word_<n>`, `tag`, `after_<n>`, `after_id`, `limit`."""
     keys = [conditions.sorted_column(entity.table, one.field) for one in shape.sort]
     matching = _matching(entity, shape)
     shown = _shown(entity, shape.columns)
@@ -130,7 +134,9 @@ def listed(entity: Entity, shape: ListShape) -> Statement:
         total = select(func.count()).select_from(entity.table).where(*matching)
         # Its own look at the table, or the page's conditions would be the count's, too.
         shown.append(total.correlate(None).scalar_subquery().label(TOTAL))
-    statement: Select[Any] = select(*shown).where(*matching)
+    statement: Select[Any] = kept.joined(
+        select(*shown).where(*matching), entity.table, [one.field for one in shape.sort]
+    )
     if shape.after is not None:
         statement = statement.where(conditions.behind(entity.table, shape.sort, shape.after))
     order = [

@@ -19,11 +19,16 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    table,
     tuple_,
     types,
 )
+from sqlalchemy import (
+    column as sql_column,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from gardenos.crm.records import kept
 from gardenos.crm.records.fields import Field
 from gardenos.crm.records.kinds import ORDERINGS, SQL_TYPES, Kind, Op
 from gardenos.crm.records.query import Sort
@@ -51,6 +56,14 @@ class Condition:
 
 def filtered(table: Table, condition: Condition, name: str) -> ColumnElement[bool]:
     """The condition, with its value as the parameter `name`."""
+    field, op = condition.field, condition.op
+    whole_text = op in (Op.CONTAINS, Op.STARTS_WITH) and not field.several
+    if field.slot is None or whole_text:
+        return _plain(table, condition, name)
+    return kept.filtered(table, field, op, name, negated=condition.negated)
+
+
+def _plain(table: Table, condition: Condition, name: str) -> ColumnElement[bool]:
     field, op = condition.field, condition.op
     if op is Op.IS_NULL:
         value = column(table, field)
@@ -122,6 +135,8 @@ def _custom(table: Table, field: Field, operator: str) -> ColumnElement[Any]:
 
 def sorted_column(table: Table, field: Field) -> ColumnElement[Any]:
     """What a list is sorted by for the field."""
+    if field.slot is not None:
+        return kept.sort_column(table, field)
     return table.c[field.sort_column] if field.sort_column else column(table, field)
 
 
@@ -139,6 +154,21 @@ def _listed(name: str, kind: Kind, *, small: bool) -> ColumnElement[Any]:
         return values
     one = func.unnest(values).table_valued("value").render_derived()
     return func.array(select(func.lower(one.c.value)).scalar_subquery())
+
+
+def tagged(records: Table, column: str) -> ColumnElement[bool]:
+    """The records that carry the tag whose name is `tag`, in any capitals."""
+    carried = table("taggings", sql_column("tag_id"), sql_column(column))
+    tags = table("tags", sql_column("id"), sql_column("name_key"), sql_column("deleted_at"))
+    name = func.lower(bindparam("tag", type_=_TEXT))
+    found = (
+        select(carried.c[column])
+        .join(tags, tags.c["id"] == carried.c["tag_id"])
+        # An index of those of this kind.
+        .where(carried.c[column].is_not(None))
+        .where(tags.c["name_key"] == name, tags.c["deleted_at"].is_(None))
+    )
+    return records.c["id"].in_(found)
 
 
 def worded(

@@ -15,6 +15,8 @@ from gardenos.crm.records.query import (
     LIMIT,
     MAX_SORTS,
     SEARCH,
+    TAG,
+    VIEW,
     parameter,
 )
 
@@ -86,6 +88,11 @@ def list_parameters(entity: Entity) -> list[dict[str, Any]]:
         found.append(_parameter("q", SEARCH.json_schema(), what))
     if entity.deletes:
         found.append(_parameter("include_deleted", _FLAG, "Deleted ones, too."))
+    if entity.tagged_by:
+        found.append(_parameter("tag", TAG.json_schema(), "With the tag of this name."))
+    if entity.viewed:
+        what = "A saved view: its filters, order and columns, where the request says no other."
+        found.append(_parameter("view", VIEW.json_schema(), what))
     for field in entity.fields.values():
         found += _filters(field)
     return found

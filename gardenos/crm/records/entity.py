@@ -27,6 +27,10 @@ CustomFields: TypeAlias = Callable[
     [TenantSession, str, Collection[str]], Awaitable[Mapping[str, Field]]
 ]
 """The fields behind these keys of `custom`, for the entity of that name."""
+Viewed: TypeAlias = Callable[
+    [TenantSession, "Entity", UUID, Sequence[tuple[str, str]]], Awaitable[list[tuple[str, str]]]
+]
+"""The parameters of a list with those that the saved view of that id adds."""
 
 
 async def untyped(
@@ -94,10 +98,13 @@ class Entity:
     """
 
     noun: str
-    """As in `/v1/<noun>`, in the permissions and in `included`."""
+    """As in the permissions and in `included`; the name of the table."""
+    path: str = ""
+    """As in `/v1/<path>`; the noun unless said."""
     singular: str
     record: type[Record]
-    new: type[Fields]
+    new: type[Fields] | None
+    """What a POST holds; None where the noun creates by a route of its own."""
     changes: type[Fields] | None = None
     """What a PATCH may hold; None where nothing changes a record."""
     fields: Mapping[str, Field]
@@ -110,6 +117,10 @@ class Entity:
     """The field each of the table's own conditions is about, and what is wrong with it then."""
     default_sort: str = "-created_at"
     custom: CustomFields = untyped
+    tagged_by: str | None = None
+    """The column of `taggings` that names its records; None where they carry no tags."""
+    viewed: Viewed | None = None
+    """What a saved view stands for; None where its list has none."""
     prepare: Prepare | None = None
     after_create: AfterCreate | None = None
     prepare_change: PrepareChange | None = None
@@ -117,6 +128,7 @@ class Entity:
     table: Table = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path or self.noun)
         object.__setattr__(self, "table", _table(self.noun, self.fields))
         _KNOWN[self.noun] = self
 

@@ -15,6 +15,8 @@ from gardenos.crm.records.entity import Entity, Values
 _OWN_WORDS: Final = re.compile(r"Your role .*\.", re.DOTALL)
 """How the sentences of our own functions begin; PostgreSQL's name policies and tables."""
 _AGENCY_KEY: Final = "_agency_id_fkey"
+_CUSTOM: Final = "custom_fields"
+"""What the database calls the rule that custom values fit their definitions."""
 
 
 def forbidden(entity: Entity, verb: str) -> Forbidden:
@@ -72,7 +74,12 @@ def _absent(entity: Entity, error: asyncpg.ForeignKeyViolationError) -> GardenOS
 
 
 def _unfit(entity: Entity, error: asyncpg.CheckViolationError) -> GardenOSError | None:
-    found = entity.checks.get(_constraint(error))
+    constraint = _constraint(error)
+    if constraint == _CUSTOM:
+        wrong: Any = error
+        pointer = f"/custom/{wrong.column_name}"
+        return InvalidContent(errors=[{"pointer": pointer, "detail": str(wrong.detail)}])
+    found = entity.checks.get(constraint)
     if found is None:
         return None
     field, detail = found

@@ -16,7 +16,7 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from gardenos.crm.records.kinds import OPERATORS, Kind, Op, value_type
+from gardenos.crm.records.kinds import OPERATORS, Kind, Op, Slot, value_type
 
 MAX_SORTED_CHARS: Final = 320
 """Text that can be longer is not sorted by: a cursor carries the values of its last row."""
@@ -29,6 +29,7 @@ _KINDS: Final[Mapping[type, Kind]] = {
     date: Kind.DATE,
     UUID: Kind.ID,
     dict: Kind.JSON,
+    list: Kind.JSON,
     str: Kind.TEXT,
 }
 
@@ -56,6 +57,12 @@ class Field:
     """For a value of the agency's own: its key in `custom`."""
     typed: bool = True
     """False for a custom value of unknown type: compared as text, or as a number where it is one."""
+    slot: Slot | None = None
+    """For a custom field that is defined: where `custom_values` keeps it."""
+    small: bool = False
+    """For one of text: whether capitals do not count."""
+    several: bool = False
+    """Whether it holds several choices: a filter asks for one of them."""
 
     @property
     def operators(self) -> tuple[Op, ...]:

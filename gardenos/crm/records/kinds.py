@@ -41,6 +41,14 @@ class Kind(StrEnum):
     JSON = "json"
 
 
+class Slot(StrEnum):
+    """Where `custom_values` keeps the values of a kind: the column `<slot>_value`."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+
+
 class Op(StrEnum):
     """How a filter compares; `field=value` is `EQ`, the others are `field.<op>=value`."""
 

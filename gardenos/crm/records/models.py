@@ -24,15 +24,32 @@ Text20000: TypeAlias = Annotated[Annotated[Clean, Field(max_length=20_000)] | No
 Name: TypeAlias = Annotated[NotBlank, Field(max_length=200)]
 OptionalEmail: TypeAlias = Annotated[Email | None, blank_is_none]
 
+Currency: TypeAlias = Annotated[
+    str,
+    Field(pattern="^[A-Z]{3}$", description="By ISO 4217, as in EUR.", examples=["EUR"]),
+]
+
+
+class Money(BaseModel):
+    """An amount of money in a custom field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    amount: Annotated[str, Field(pattern=r"^-?[0-9]{1,14}(\.[0-9]{1,4})?$", examples=["12.50"])]
+    currency: Currency
+
+
 CustomKey: TypeAlias = Annotated[NotBlank, Field(max_length=MAX_CUSTOM_KEY_CHARS)]
-CustomValue: TypeAlias = (
-    StrictBool | Number | Annotated[Clean, Field(max_length=MAX_CUSTOM_TEXT_CHARS)] | None
-)
+_CustomText: TypeAlias = Annotated[Clean, Field(max_length=MAX_CUSTOM_TEXT_CHARS)]
+_Choices: TypeAlias = Annotated[
+    list[Annotated[Clean, Field(max_length=200)]], Field(max_length=200)
+]
+CustomValue: TypeAlias = StrictBool | Number | _CustomText | Money | _Choices | None
 Custom: TypeAlias = Annotated[
     dict[CustomKey, CustomValue],
     Field(
         max_length=MAX_CUSTOM_KEYS,
-        description="Values of your own: text, numbers, true or false.",
+        description="Values of your own: text, numbers, true or false, money, lists of choices.",
         examples=[{"total_visits": 7, "newsletter": True}],
     ),
 ]
@@ -56,10 +73,6 @@ Amount: TypeAlias = Annotated[
     Field(ge=0, max_digits=18, decimal_places=4, allow_inf_nan=False, examples=["1500.00"]),
 ]
 """An amount of money, as text or number; kept exactly, to four decimals."""
-Currency: TypeAlias = Annotated[
-    str,
-    Field(pattern="^[A-Z]{3}$", description="By ISO 4217, as in EUR.", examples=["EUR"]),
-]
 
 
 class Fields(BaseModel):

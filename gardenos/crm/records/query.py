@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from pydantic import Field as Bounds
 from pydantic import TypeAdapter, ValidationError
@@ -38,6 +39,8 @@ LIMIT: Final = TypeAdapter[int](Limit)
 CURSOR: Final = TypeAdapter[str](Cursor)
 SEARCH: Final = TypeAdapter[str](Search)
 FLAG: Final = TypeAdapter(bool)
+TAG: Final = TypeAdapter[str](Annotated[NotBlank, Bounds(max_length=50)])
+VIEW: Final = TypeAdapter(UUID)
 _NUMBER: Final = TypeAdapter[Any](
     Annotated[float, Bounds(allow_inf_nan=False)],
 )
@@ -84,6 +87,7 @@ class Query:
 
     filters: tuple[Filter | CustomFilter, ...] = ()
     words: tuple[str, ...] = ()
+    tag: str | None = None
     sort: tuple[Sort | CustomSort, ...] = ()
     fields: frozenset[str] | None = None
     include: tuple[str, ...] = ()
@@ -124,6 +128,21 @@ def parse(entity: Entity, parameters: Iterable[tuple[str, str]]) -> Query:
     return query if query.sort else _with_sort(entity, query, entity.default_sort)
 
 
+def view_of(
+    entity: Entity, parameters: Sequence[tuple[str, str]]
+) -> tuple[UUID | None, list[tuple[str, str]]]:
+    """The saved view that a list was asked for, and the other parameters. Raises `InvalidRequest`."""
+    named = [text for name, text in parameters if name == "view"] if entity.viewed else []
+    if not named:
+        return None, list(parameters)
+    _refuse_doubled(parameters)
+    try:
+        view_id = VIEW.validate_python(named[0])
+    except ValidationError as error:
+        raise InvalidRequest(errors=[_fault("view", error)]) from None
+    return view_id, [pair for pair in parameters if pair[0] != "view"]
+
+
 def parse_shown(entity: Entity, parameters: Iterable[tuple[str, str]]) -> Query:
     """Read what of one record is wanted. Raises `UnknownParameter`, `InvalidRequest`."""
     sent = list(parameters)
@@ -156,6 +175,8 @@ def parameter_names(entity: Entity) -> list[str]:
     plain += ["include"] if entity.includes else []
     plain += ["q"] if entity.search else []
     plain += ["include_deleted"] if entity.deletes else []
+    plain += ["tag"] if entity.tagged_by else []
+    plain += ["view"] if entity.viewed else []
     plain += ["custom.<key>"] if entity.has_custom else []
     return sorted(
         plain + [parameter(field, op) for field in entity.fields.values() for op in field.operators]
@@ -208,6 +229,8 @@ def _reader(  # noqa: PLR0911 one for each parameter
             return lambda query, text: replace(query, fields=_fields(entity, text))
         case "include" if entity.includes:
             return lambda query, text: replace(query, include=_include(entity, text))
+        case "tag" if entity.tagged_by:
+            return lambda query, text: replace(query, tag=TAG.validate_python(text))
         case "q" if entity.search:
             return lambda query, text: replace(query, words=_words(text))
         case _:

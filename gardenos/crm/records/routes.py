@@ -22,7 +22,7 @@ from gardenos.core.errors import (
 from gardenos.crm.records import document, service
 from gardenos.crm.records.entity import Entity
 from gardenos.crm.records.models import Fields
-from gardenos.crm.records.query import parse, parse_shown
+from gardenos.crm.records.query import parse, parse_shown, view_of
 from gardenos.crm.records.service import Included, Stored
 from gardenos.web import conditional, idempotency, problems
 from gardenos.web.conditional import IfMatch, IfNoneMatch, OptionalIfMatch
@@ -45,9 +45,10 @@ Endpoint = Callable[..., Any]
 
 def router(entity: Entity) -> APIRouter:
     """`/v1/<noun>` with every standard route the entity can have; a noun adds its own to it."""
-    made = APIRouter(prefix=f"/v1/{entity.noun}", tags=[entity.noun], route_class=StrictRoute)
+    made = APIRouter(prefix=f"/v1/{entity.path}", tags=[entity.noun], route_class=StrictRoute)
     _add_list(made, entity)
-    _add_create(made, entity)
+    if entity.new is not None:
+        _add_create(made, entity)
     _add_get(made, entity)
     if entity.changes is not None:
         _add_change(made, entity)
@@ -62,7 +63,7 @@ def record(stored: Stored, status: int = 200) -> Response:
     entity = stored.entity
     headers = {"ETag": conditional.etag(stored.version)}
     if status == _CREATED:
-        headers["Location"] = f"/v1/{entity.noun}/{stored.id}"
+        headers["Location"] = f"/v1/{entity.path}/{stored.id}"
     # Straight from the row: what PostgreSQL keeps is what the model says, and a test holds it to it.
     return Response(to_json(stored.values), status, headers, "application/json")
 
@@ -117,8 +118,12 @@ def page_model(entity: Entity) -> type[BaseModel]:
 
 def _add_list(made: APIRouter, entity: Entity) -> None:
     async def list_records(request: Request, services: ServicesDep, claims: ClaimsDep) -> Response:
-        query = parse(entity, request.query_params.multi_items())
+        view_id, sent = view_of(entity, request.query_params.multi_items())
+        # What cannot be read needs no database.
+        query = parse(entity, sent)
         async with services.database.session(claims) as session:
+            if view_id is not None and entity.viewed is not None:
+                query = parse(entity, await entity.viewed(session, entity, view_id, sent))
             found = await service.find(session, entity, query, services.cursors)
         body: dict[str, Any] = {
             "items": [item.shown(query.fields) for item in found.items],

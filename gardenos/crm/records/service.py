@@ -274,12 +274,14 @@ def _shape(entity: Entity, query: Query, key: Sequence[Any] | None) -> ListShape
         after=None if key is None else tuple(value is None for value in key[:-1]),
         include_deleted=query.include_deleted,
         total=query.total,
+        tagged=query.tag is not None,
     )
 
 
 def _values(query: Query, key: Sequence[Any] | None) -> dict[str, Any]:
     values = {f"filter_{n}": one.value for n, one in enumerate(_filters(query))}
     values |= {f"word_{n}": word for n, word in enumerate(query.words)}
+    values["tag"] = query.tag
     if key is not None:
         values |= {f"after_{n}": value for n, value in enumerate(key[:-1])}
         values["after_id"] = key[-1]

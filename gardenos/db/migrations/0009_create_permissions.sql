@@ -175,12 +175,12 @@ $$;
 
 -- After a statement, where policies cannot tell: what was deleted or restored needs the scope for
 -- deleting, what changed otherwise the one for changing, and no field changes that the role may not set.
--- Arguments: the entity, the column of its owner.
+-- Arguments: the entity, the column of its owner; without one a scope narrower than the agency is none.
 CREATE FUNCTION app.guard_changes() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
   entity CONSTANT text := TG_ARGV[0];
-  owner CONSTANT text := TG_ARGV[1];
+  owner CONSTANT text := nullif(TG_ARGV[1], '');
   unwatched CONSTANT text[] := ARRAY['version', 'updated_at', 'deleted_at'];
   deletes text;
   updates text;
@@ -195,15 +195,15 @@ BEGIN
   IF deletes <> 'agency' AND EXISTS (
        SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE o.deleted_at IS DISTINCT FROM n.deleted_at
-          AND NOT coalesce(
-            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(deletes)), false)) THEN
+          AND NOT coalesce(owner IS NOT NULL
+            AND coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(deletes)), false)) THEN
     RAISE insufficient_privilege USING MESSAGE = format('Your role does not delete or restore these %s.', entity);
   END IF;
   IF updates <> 'agency' AND EXISTS (
        SELECT FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE to_jsonb(o) - unwatched <> to_jsonb(n) - unwatched
-          AND NOT coalesce(
-            coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(updates)), false)) THEN
+          AND NOT coalesce(owner IS NOT NULL
+            AND coalesce(to_jsonb(o) ->> owner, to_jsonb(o) ->> 'created_by')::uuid = ANY (app.owners(updates)), false)) THEN
     RAISE insufficient_privilege USING MESSAGE = format('Your role does not change these %s.', entity);
   END IF;
   masked := app.masked_fields(entity);
@@ -312,7 +312,7 @@ BEGIN
     entity || '_touch', entity);
   EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON public.%I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes(%L, %L)',
-    entity || '_guard_changes', entity, entity, coalesce(owner, 'created_by'));
+    entity || '_guard_changes', entity, entity, coalesce(owner, ''));
   EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON public.%I REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts(%L)', entity || '_guard_inserts', entity, entity);
 END

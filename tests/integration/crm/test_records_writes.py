@@ -108,8 +108,10 @@ async def test_a_reference_leads_to_a_record_of_the_same_agency(
         "assignee_id": str(stranger.sub),
     }
     body = {"activities": {"kind": "note"}, "tasks": {"title": "x"}, "contacts": {"last_name": "x"}}
+    new = ENTITIES[noun].new
+    assert new is not None
     for field, record_id in theirs.items():
-        if field not in ENTITIES[noun].new.model_fields:
+        if field not in new.model_fields:
             continue
         for wrong in (record_id, str(uuid4())):
             sent = {**body.get(noun, {"name": "x"} if noun != "leads" else {}), field: wrong}
@@ -123,9 +125,9 @@ async def test_a_post_with_the_same_key_takes_effect_once(
     api: httpx.AsyncClient, noun: str
 ) -> None:
     made = await make(api, noun)
-    sent = {
-        name: made[name] for name in ENTITIES[noun].new.model_fields if made.get(name) is not None
-    }
+    new = ENTITIES[noun].new
+    assert new is not None
+    sent = {name: made[name] for name in new.model_fields if made.get(name) is not None}
     sent |= {"name": "Once"} if noun == "pipelines" else {}
     key = {"Idempotency-Key": "k1"}
     first = await api.post(f"/v1/{noun}", json=sent, headers=key)

@@ -1,0 +1,1 @@
+"""Tags of an agency, and the records that carry them."""
