@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from tests.support.isolation.agency import SHARED, Agency, Sent, send
+from tests.support.isolation.agency import SHARED, Agency, Sent, send, words
 from tests.support.isolation.document import Operation, Ref, alternatives
 from tests.support.isolation.rows import UUIDS
 
@@ -106,6 +106,10 @@ class Intruder:
         if theirs is None:
             self.found.unasked[operation.name] = f"{operation.path}: nobody made such a record"
             return
+        own = self._own.parameters(operation)
+        if len(names) > 1 and own is not None:
+            for name in names:
+                yield self._request(operation, {**own, name: theirs[name]})
         headers = operation.parameters("header")
         for tag in ('"1"', "*") if headers.keys() & {"If-Match", "If-None-Match"} else ("",):
             sent = self._request(operation, theirs)
@@ -122,16 +126,17 @@ class Intruder:
         own = self._own.parameters(operation)
         if operation.body is None or own is None:
             return
-        body = self._own.bodies.of(operation)
-        for place in _references(body):
+        bodies = list(self._own.bodies.each(operation))
+        for n, place in [(n, one) for n, body in enumerate(bodies) for one in _references(body)]:
             if _WORDS_OF_ONES_OWN & set(place):
                 continue
-            sent = self._request(operation, own)
             theirs = self._other.reference(_name(place))
             if theirs is None:
                 self.found.unasked[operation.name] = f"nobody made what {_name(place)} refers to"
                 continue
-            yield replace(sent, body=_with(self._own.bodies.of(operation), place, theirs))
+            # Its texts are new each time: some may be there once.
+            fresh = list(self._own.bodies.each(operation))[n]
+            yield replace(self._request(operation, own), body=_with(fresh, place, theirs))
 
     def _by_query(self, operation: Operation) -> Iterator[Sent]:
         """The other one's values in every parameter of the query."""
@@ -222,7 +227,7 @@ class Intruder:
         allowed = answer.is_success or answer.status_code in _REFUSALS
         if not allowed and answer.status_code not in (_UNAUTHENTICATED, _UNCHANGED):
             self._leak(sent, answer, "is neither a refusal nor a success")
-        text = f"{answer.text}\n{answer.headers.get('location', '')}"
+        text = words(answer)
         said = _text_of(sent)
         if self._other.token in text and (answer.is_success or self._other.token not in said):
             self._leak(sent, answer, "holds words of the other agency")
@@ -232,7 +237,7 @@ class Intruder:
         self._judge_count(sent, answer)
 
     def _judge_ids(self, sent: Sent, answer: httpx.Response, *, known: str) -> None:
-        text = f"{answer.text}\n{answer.headers.get('location', '')}"
+        text = words(answer)
         if set(UUIDS.findall(text)) & self._secret - set(UUIDS.findall(known)):
             self._leak(sent, answer, "holds ids of the other agency")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -79,6 +79,8 @@ def alternatives(schema: Mapping[str, Any]) -> list[str]:
     return found[1].split("|") if found else []
 
 
+ONE_REFERENCE: Final = frozenset({"create_attachment"})
+"""Operations whose body names one record, of any kind."""
 MEANT: Final[Mapping[str, Any]] = {
     "agent_type": "lead_analysis",
     "cron": "0 0 1 1 *",
@@ -92,6 +94,12 @@ MEANT: Final[Mapping[str, Any]] = {
     "every_agency": False,
     "mapping": None,
     "encoding": None,
+    "media_type": "text/plain",
+    "sha256": None,
+    "options": None,
+    "filters": None,
+    "sort": None,
+    "columns": None,
     "lead": None,
     "run_at": None,
     "all": None,
@@ -116,11 +124,22 @@ class Bodies:
 
     def of(self, operation: Operation) -> Any:
         """A body for the operation; None where it takes none."""
+        return next(self.each(operation))
+
+    def each(self, operation: Operation) -> Iterator[Any]:
+        """Bodies that refer, together, to whatever a body of it can refer to."""
         if operation.name in self.special:
-            return self.special[operation.name]()
-        if operation.body is None:
-            return None
-        return self.value("", operation.body[1])
+            yield self.special[operation.name]()
+        elif operation.body is None:
+            yield None
+        elif operation.name not in ONE_REFERENCE:
+            yield self.value("", operation.body[1])
+        else:
+            body = self.value("", operation.body[1])
+            names = [name for name, value in body.items() if isinstance(value, Ref)]
+            for kept in names or [None]:
+                others = {name for name in names if name != kept}
+                yield {name: value for name, value in body.items() if name not in others}
 
     def value(self, name: str, schema: Mapping[str, Any]) -> Any:
         """A value of a field. None where there is none to give."""
@@ -171,7 +190,8 @@ class Bodies:
             return known[said["format"]]
         text = self.speaker.text()
         longest = said.get("maxLength", len(text))
-        for candidate in (text[:longest], f"{text}@example.org", "1", self.speaker.anything()):
+        guesses = (text[:longest], f"{text}@example.org", *said.get("examples", []), "1")
+        for candidate in (*guesses, self.speaker.anything()):
             if re.search(said.get("pattern", ""), candidate):
                 return candidate
         raise AssertionError(f"No text fits {said}: give its field a meaning in MEANT.")
