@@ -29,9 +29,7 @@ async def installation(server: PostgresServer, database_name: str) -> AsyncGener
 
 
 @pytest.fixture
-async def make_world(
-    installation: FastAPI, admin: AdminConnection
-) -> AsyncGenerator[MakeWorld]:
+async def make_world(installation: FastAPI, admin: AdminConnection) -> AsyncGenerator[MakeWorld]:
     """Fills two agencies."""
     document = installation.openapi()
     async with signing_in(installation) as client:

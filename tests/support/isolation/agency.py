@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from zipfile import ZipFile
 
-from tests.support.isolation.document import FORM, JSON, Bodies, Operation, Ref
+from tests.support.isolation.document import FORM, JSON, Bodies, Operation, Ref, alternatives
 
 if TYPE_CHECKING:
     import httpx
@@ -170,6 +170,27 @@ class Agency:
                 return None
             found[name] = ids[-1 if last else 0]
         return found
+
+    def values(self, operation: Operation, name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+        """What of its own can be asked for by a parameter of the operation's query."""
+        base = name.partition(".")[0]
+        if name == "cursor":
+            yield from filter(None, [self.cursors.get(operation.path)])
+        elif name in ("sort", "fields", "include"):
+            names = alternatives(schema)
+            yield from names if name == "sort" else [",".join(names)]
+        elif name == "q":
+            yield self.token
+        elif schema.get("type") == "boolean":
+            yield from ("true", "false")
+        else:
+            people = self.samples.get("/v1/leads", {})
+            known = (self.samples.get(operation.path, {}), people, *self.samples.values())
+            found = [one[base] for one in known if one.get(base) is not None]
+            if base not in known[0]:
+                found.sort(key=lambda one: self.token not in str(one))
+            value = found[0] if found else self.bodies.value(base, schema)
+            yield from [] if value is None else [str(value)]
 
     async def fill(self) -> None:
         """Make records through every route that makes them, until there is nothing to add."""

@@ -53,6 +53,16 @@ class Operation:
         return {one["name"]: one["schema"] for one in found if one["in"] == where}
 
     @property
+    def required(self) -> dict[str, Mapping[str, Any]]:
+        """The parameters of its query without which it answers nothing."""
+        found = self.said.get("parameters", [])
+        return {
+            one["name"]: one["schema"]
+            for one in found
+            if one["in"] == "query" and one.get("required")
+        }
+
+    @property
     def body(self) -> tuple[str, Mapping[str, Any]] | None:
         """The media type and the schema of its body."""
         for kind, said in self.said.get("requestBody", {}).get("content", {}).items():
