@@ -83,12 +83,12 @@ def body_of(entity: Entity) -> type[Bulk]:
     one: Any = reduce(or_, kinds(entity))
     if len(kinds(entity)) > 1:
         one = Annotated[one, Field(discriminator="op")]
-    bounds = Field(min_length=1, max_length=MAX_AT_ONCE)
+    bounds = Field(min_length=1, max_length=MAX_OPERATIONS)
     return create_model(
         f"{entity.record.__name__}Bulk",
         __base__=Bulk,
         __doc__=f"What to do with {entity.noun}, in this order.",
-        operations=(list[one], bounds),
+        operations=(list[one], bounds),  # type: ignore[valid-type] made at run time
     )
 
 
