@@ -15,6 +15,7 @@ import pytest
 from gardenos.auth.operators import ensure_operator, issue_access_token
 from gardenos.auth.tokens import TokenIssuer
 from gardenos.db.session import Database
+from gardenos.serve.api import create_api
 from gardenos.testing.postgres import PostgresServer
 from tests.support.agency_state import state_of
 from tests.support.local import local_installation, settings_for
@@ -80,6 +81,18 @@ async def signed_up(url: str, email: str) -> str:
         answer = await api.post("/auth/v1/signup", json=account)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["access_token"])
+
+
+def test_the_table_of_paths_leaves_none_out() -> None:
+    table = set(re.findall(r"`(/[^`]*)`", page()[: page().index("## ")]))
+    paths = create_api().openapi()["paths"]
+    missing = [
+        path
+        for path in paths
+        if not any(path == known or path.startswith(f"{known}/") for known in table)
+        and re.sub(r"\{\w+\}", "{type}", path) not in table
+    ]
+    assert missing == []
 
 
 async def test_every_example_works(
