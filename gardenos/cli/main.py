@@ -224,6 +224,7 @@ def import_leads(
 def list_leads(*, limit: Limit = 20, sort: str = "-quality_score", q: str | None = None) -> None:
     """Show leads, the best first."""
     from gardenos.cli import leads
+
     with _client(_home()) as client:
         page = client.leads.page(limit=limit, sort=sort, q=q or None)
         leads.show_leads(page.items)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+Value: TypeAlias = int | str | bytes | UUID | Mapping[str, Any]
+"""What can be written into a statement that goes together with another."""
 UNREACHABLE = (
     OSError,
     TimeoutError,
@@ -34,6 +38,7 @@ UNREACHABLE = (
     asyncpg.InternalClientError,
 )
 """What asyncpg raises when the server is gone, going, or not the leader any more."""
+_PARAMETER = re.compile(r"\$(\d+)")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _GONE = ("closed", "closing", "released back to the pool")
 """How it says the same of a connection or pool; a pool takes back what is cut between statements."""
@@ -70,35 +75,59 @@ def _reaching() -> Generator[None]:
 
 
 class Session:
-    """One open transaction. It ends with the `async with` block that gave it.
+    """One transaction. It begins with its first statement, and ends with the block that gave it.
 
     Every method raises `DatabaseUnavailable` where the server cannot be reached or goes away.
     """
 
-    __slots__ = ("conn",)
+    __slots__ = ("begin", "begun", "conn", "last")
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, begin: str) -> None:
         self.conn = conn
+        self.begin = begin
+        self.begun = False
+        self.last: list[str] = []
+
+    async def _begin(self) -> None:
+        if not self.begun:
+            self.begun = True
+            await self.conn.execute(self.begin)
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
         """All rows."""
         with _reaching():
+            await self._begin()
             return await self.conn.fetch(query, *args)
 
     async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None:
         """The first row, or None."""
         with _reaching():
+            await self._begin()
             return await self.conn.fetchrow(query, *args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
         """The first column of the first row, or None."""
         with _reaching():
+            await self._begin()
             return await self.conn.fetchval(query, *args)
 
     async def execute(self, query: str, *args: Any) -> str:
         """Run a statement; its command tag."""
         with _reaching():
+            await self._begin()
             return await self.conn.execute(query, *args)
+
+    async def execute_first(self, query: str, *args: Value) -> str:
+        """The same, together with BEGIN where the transaction has not begun: a round trip less."""
+        if self.begun:
+            return await self.execute(query, *args)
+        self.begun = True
+        with _reaching():
+            return await self.conn.execute(f"{self.begin}; {_written_out(query, args)}")
+
+    def execute_last(self, query: str, *args: Value) -> None:
+        """Run a statement together with COMMIT: where it fails, nothing is stored."""
+        self.last.append(_written_out(query, args))
 
 
 class TenantSession(Session):
@@ -106,15 +135,36 @@ class TenantSession(Session):
 
     __slots__ = ("claims",)
 
-    def __init__(self, conn: Connection, claims: Claims) -> None:
-        super().__init__(conn)
+    def __init__(self, conn: Connection, begin: str, claims: Claims) -> None:
+        super().__init__(conn, begin)
         self.claims = claims
 
 
-def _set(name: str, value: str) -> str:
+S = TypeVar("S", bound=Session)
+
+
+def _literal(value: Value) -> str:
     # Simple protocol takes no parameters, and one round trip is the point; hex cannot carry a quote.
-    text = f"convert_from(decode('{value.encode().hex()}', 'hex'), 'UTF8')"
-    return f"set_config('{name}', {text}, true)"
+    match value:
+        case int():
+            return str(int(value))
+        case bytes():
+            return f"decode('{value.hex()}', 'hex')"
+        case UUID():
+            return f"'{value}'::uuid"
+        case str():
+            return f"convert_from({_literal(value.encode())}, 'UTF8')"
+        case _:
+            return f"{_literal(json.dumps(dict(value)))}::jsonb"
+
+
+def _written_out(query: str, args: Sequence[Value]) -> str:
+    """A statement with its arguments in it. It has a `$` nowhere but in `$1`, `$2`, ..."""
+    return _PARAMETER.sub(lambda found: _literal(args[int(found[1]) - 1]), query)
+
+
+def _set(name: str, value: str) -> str:
+    return f"set_config('{name}', {_literal(value)}, true)"
 
 
 def _begin(role: Role, claims_json: str) -> str:
@@ -135,29 +185,38 @@ def _is_gone(conn: Connection) -> bool:
 
 
 @asynccontextmanager
-async def _transaction(pool: Pool, role: Role, claims_json: str) -> AsyncGenerator[Connection]:
-    """BEGIN with role and claims in one round trip; COMMIT, or ROLLBACK where the block raised."""
+async def _transaction(pool: Pool, session_on: Callable[[Connection], S]) -> AsyncGenerator[S]:
+    """A session on a connection of the pool; COMMIT, or ROLLBACK where the block raised."""
     with _reaching():
         conn = await pool.acquire()
     try:
+        session = session_on(conn)
         try:
-            with _reaching():
-                await conn.execute(_begin(role, claims_json))
-            yield conn
-            with _reaching():
-                ended = await conn.execute("COMMIT")
+            yield session
+            await _commit(session)
         except BaseException:
             # A BEGIN or COMMIT that was given up half-way may have left a transaction, too.
-            if not _is_gone(conn):
+            if session.begun and not _is_gone(conn):
                 with _reaching():
                     await conn.execute("ROLLBACK")
             raise
-        # PostgreSQL answers a COMMIT with ROLLBACK where a statement before it had failed.
-        if ended != "COMMIT":
-            raise GardenOSError("Nothing was stored: a statement had failed and was passed over.")
     finally:
         with _reaching():
             await pool.release(conn)
+
+
+async def _commit(session: Session) -> None:
+    statements = [*session.last, "COMMIT"]
+    if not session.begun:
+        if not session.last:
+            return
+        session.begun = True
+        statements.insert(0, session.begin)
+    with _reaching():
+        ended = await session.conn.execute("; ".join(statements))
+    # PostgreSQL answers a COMMIT with ROLLBACK where a statement before it had failed.
+    if ended != "COMMIT":
+        raise GardenOSError("Nothing was stored: a statement had failed and was passed over.")
 
 
 class Database:
@@ -174,11 +233,13 @@ class Database:
 
         Raises `DatabaseUnavailable` where the server cannot be reached or goes away.
         """
-        async with _transaction(self.pool, role, claims.json) as conn:
-            yield TenantSession(conn, claims)
+        begin = _begin(role, claims.json)
+        async with _transaction(self.pool, lambda c: TenantSession(c, begin, claims)) as session:
+            yield session
 
     @asynccontextmanager
     async def system(self, role: Role) -> AsyncGenerator[Session]:
         """A transaction for one of the system's own roles (`WORKER`, `AUTH`), bound to no agency."""
-        async with _transaction(self.pool, role, "{}") as conn:
-            yield Session(conn)
+        begin = _begin(role, "{}")
+        async with _transaction(self.pool, lambda conn: Session(conn, begin)) as session:
+            yield session

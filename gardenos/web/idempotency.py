@@ -15,6 +15,8 @@ from gardenos.db.session import TenantSession
 QUERIES = sql.load("gardenos.web")
 REPLAYED = "Idempotent-Replayed"
 MAX_KEY_CHARS = 255
+_CLAIMED = "INSERT 0 1"
+"""The command tag where the key was new."""
 _KEPT_HEADERS = ("content-type", "etag", "location")
 
 IdempotencyKey = Annotated[
@@ -58,17 +60,19 @@ async def once(
     """The answer of `effect`, or the stored one where this key had the same fingerprint before.
 
     The answer is stored in the session's transaction, together with the effect: an error stores
-    nothing, so the key can be tried again. A duplicate that comes while the first is at work waits
+    nothing, so the key can be tried again. Beside the effect it costs no round trip: the key goes
+    with BEGIN, the answer with COMMIT. A duplicate that comes while the first is at work waits
     for it. Raises `IdempotencyKeyReused` where the key came with another request.
     """
     if key is None:
         return await effect()
     agency_id = session.claims.agency_id
-    if not await session.fetchval(QUERIES["claim_key"], agency_id, key, seen):
+    claimed = await session.execute_first(QUERIES["claim_key"], agency_id, key, seen)
+    if claimed != _CLAIMED:
         return await _replay(session, key, seen)
     response = await effect()
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    await session.execute(
+    session.execute_last(
         QUERIES["keep_answer"], key, response.status_code, headers, bytes(response.body)
     )
     return response

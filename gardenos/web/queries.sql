@@ -3,7 +3,6 @@
 INSERT INTO idempotency_keys (agency_id, key, fingerprint)
 VALUES ($1, $2, $3)
 ON CONFLICT (agency_id, key) DO NOTHING
-RETURNING true AS claimed
 
 -- name: read_answer
 SELECT fingerprint, status, headers, body

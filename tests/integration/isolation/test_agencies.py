@@ -1,0 +1,158 @@
+"""No agency sees or changes anything of another, whatever operation it asks and whatever it sends.
+
+Everything is made of the OpenAPI document: a new route is asked as soon as it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.isolation.agency import Agency, Sent, send, words
+from tests.support.isolation.attack import LAST, Findings, Intruder
+from tests.support.isolation.document import Operation
+from tests.support.isolation.rows import UUIDS, rows_of
+from tests.support.isolation.world import MakeWorld, World
+
+if TYPE_CHECKING:
+    from gardenos.testing.postgres import AdminConnection
+
+UNFILLED: Final[Mapping[str, str]] = dict.fromkeys(
+    ("llm_calls", "llm_spend"), "what models cost, and the provider here asks none"
+)
+"""Tables that no route of an agency fills, and why."""
+UNSERVED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("sign_up", "get_token", "change_user"),
+        "about a password, which no agency has: tests/integration/auth",
+    ),
+    **dict.fromkeys(
+        ("get_open_invitation", "accept_invitation", "put_content", "get_content"),
+        "asks for the secret in an address, which is no id of a record and is held by its signature",
+    ),
+}
+"""Operations that serve nothing to the one whose records they are asked for, and why."""
+BLIND: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (
+            "read_health",
+            "read_readiness",
+            "read_metrics",
+            "get_sign_in_health",
+            "get_sign_in_settings",
+            "get_jwks",
+            "list_agent_types",
+            "list_agents",
+            "read_agent_metrics",
+            "read_status",
+            "read_queues",
+        ),
+        "about the installation",
+    ),
+    **dict.fromkeys(
+        ("list_permissions", "list_field_masks"),
+        "in words that every agency has: rights/test_teams_and_permissions",
+    ),
+}
+"""Operations that show their agency nothing of its own, and why."""
+_ORDER: Final = ("get", "put", "patch", "post", "delete")
+_FOUND: Final = 409
+
+
+async def intrude(world: World, admin: AdminConnection) -> tuple[Findings, list[str]]:
+    """Have one agency ask everything of the other: the leaks, and the tables that changed."""
+    ours, theirs = world.ours, world.theirs
+    before = await rows_of(admin, ours.claims.agency_id)
+    secret = before.ids - (await rows_of(admin, theirs.claims.agency_id)).ids
+    intruder = Intruder(theirs, ours, secret)
+    await intruder.attack(world.operations)
+    await intruder.repeat()
+    await intruder.tell_agents(world.operations)
+    after = await rows_of(admin, ours.claims.agency_id)
+    return intruder.found, before.changed(after)
+
+
+def _turn(operation: Operation) -> tuple[bool, int, int]:
+    """What others need is removed after them: records after what hangs on them."""
+    order = _ORDER.index(operation.method)
+    return operation.name in LAST, order, -operation.path.count("/")
+
+
+def _known(text: str, agency: Agency, ids: frozenset[str]) -> bool:
+    """Whether an answer holds words or records of the agency."""
+    return agency.token in text or bool(set(UUIDS.findall(text)) & ids)
+
+
+async def ask_oneself(world: World, ids: frozenset[str]) -> tuple[set[str], set[str]]:
+    """The operations that refuse the one whose records they are asked for, and what shows nothing."""
+    refused: set[str] = set()
+    blind: set[str] = set()
+    ours = world.ours
+    for operation in sorted(world.operations, key=_turn):
+        # What is deleted is none of the records that others refer to.
+        parameters = ours.parameters(operation, last=operation.method == "delete")
+        headers = {"If-Match": "*"} if "If-Match" in operation.parameters("header") else {}
+        path = operation.path.format(**(parameters or {}))
+        query = {
+            name: next(ours.values(operation, name, schema))
+            for name, schema in operation.required.items()
+        }
+        sent = Sent(operation, path, query, ours.bodies.of(operation), headers)
+        answer = await send(ours.client, sent)
+        if not answer.is_success and not (parameters and answer.status_code == _FOUND):
+            print(f"{sent}: {answer.status_code} {answer.text[:500]}")
+            refused.add(operation.name)
+        elif operation.method == "get" and not _known(words(answer), ours, ids):
+            blind.add(operation.name)
+    return refused, blind
+
+
+async def test_nothing_of_an_agency_reaches_another_by_any_operation(
+    make_world: MakeWorld, admin: AdminConnection
+) -> None:
+    world = await make_world()
+    rows = await rows_of(admin, world.ours.claims.agency_id)
+    print(f"refused while filling: {world.ours.refused}")
+    assert rows.empty == UNFILLED.keys()
+    found, changed = await intrude(world, admin)
+    print(f"{len(world.operations)} operations, {found.asked.total()} requests")
+    assert found.leaks == [], "\n".join(found.leaks)
+    assert changed == []
+    assert found.unasked == {}
+    assert found.asked.keys() == {one.name for one in world.operations}
+    refused, blind = await ask_oneself(world, rows.ids)
+    assert refused == UNSERVED.keys()
+    assert blind == BLIND.keys()
+
+
+PLANTED: Final[Mapping[str, tuple[str, str]]] = {
+    "read": (
+        "ALTER POLICY companies_select ON companies USING (true)",
+        "get_company: GET /v1/companies/",
+    ),
+    "change": (
+        """
+        ALTER POLICY companies_select ON companies USING (true);
+        ALTER POLICY companies_update ON companies USING (true) WITH CHECK (true)
+        """,
+        "change_company: PATCH /v1/companies/",
+    ),
+    "reference": (
+        "ALTER TABLE contacts DROP CONSTRAINT contacts_agency_id_company_id_fkey",
+        "create_contact: POST /v1/contacts",
+    ),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+async def test_a_planted_leak_is_found(
+    make_world: MakeWorld, admin: AdminConnection, planted: str
+) -> None:
+    world = await make_world("/v1/companies", "/v1/contacts", "/v1/tags")
+    statement, told = PLANTED[planted]
+    await admin.execute(statement)
+    found, changed = await intrude(world, admin)
+    assert any(leak.startswith(told) for leak in found.leaks), found.leaks
+    assert ("companies" in changed) == (planted == "change")
