@@ -131,6 +131,7 @@ def test_what_was_not_sent_is_not_taken_for_none(wire: Wire, garden: GardenOS) -
     with pytest.raises(KeyError):
         _ = read["amount"]
     assert not hasattr(read, "version")
+    assert (read.get("name"), read.get("amount"), read.get("amount", 0)) == ("Garden", None, 0)
     assert dict(read) == {"id": DEAL, "name": "Garden"}
     assert read.model_dump() == {"id": DEAL, "name": "Garden"}
     assert "amount" not in repr(read)
