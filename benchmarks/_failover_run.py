@@ -248,6 +248,6 @@ def _result(
         denied=reckoning.denied,
         repoint_s=repoint,
         astray_s=astray,
-        two_primaries_s=seen.two_primaries(until=ended),
+        two_primaries_s=seen.two_primaries(),
         rejoin_s=healed[1] - healed[0] if run.fault.fails_over or new else None,
     )

@@ -22,22 +22,27 @@ _PATIENCE_S = 1.0
 
 @dataclass
 class Spans:
-    """When something held, as intervals of monotonic seconds; an open one has no end yet."""
+    """When something was seen to hold, as intervals of monotonic seconds.
+
+    From the first sighting to the last: what lay between that one and the next look nobody saw.
+    """
 
     closed: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     since: float | None = None
+    last: float = 0.0
 
     def see(self, *, holds: bool, at: float) -> None:
         """It was looked at."""
-        if holds and self.since is None:
-            self.since = at
-        elif not holds and self.since is not None:
-            self.closed.append((self.since, at))
+        if holds:
+            self.since = at if self.since is None else self.since
+            self.last = at
+        elif self.since is not None:
+            self.closed.append((self.since, self.last))
             self.since = None
 
-    def all(self, until: float) -> list[tuple[float, float]]:
-        """Every interval, the open one up to `until`."""
-        return [*self.closed, *([(self.since, until)] if self.since is not None else [])]
+    def all(self) -> list[tuple[float, float]]:
+        """Every interval, the open one up to its last sighting."""
+        return [*self.closed, *([(self.since, self.last)] if self.since is not None else [])]
 
 
 def overlap(spans: list[list[tuple[float, float]]]) -> float:
@@ -126,7 +131,7 @@ class Observer:
 
     def writable_since(self, node: str, *, after: float) -> float | None:
         """When this node first became writable after a moment."""
-        starts = [start for start, _ in self.writable[node].all(time.monotonic())]
+        starts = [start for start, _ in self.writable[node].all()]
         return min((start for start in starts if start > after), default=None)
 
     def new_leader(self, *, after: float) -> tuple[str, float] | None:
@@ -161,6 +166,6 @@ class Observer:
             if named not in {None, node}
         )
 
-    def two_primaries(self, *, until: float) -> float:
+    def two_primaries(self) -> float:
         """Seconds with more than one `/primary` that answers 200."""
-        return overlap([spans.all(until) for spans in self.primary.values()])
+        return overlap([spans.all() for spans in self.primary.values()])

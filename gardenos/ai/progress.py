@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from gardenos.ai.answers import TASKS, out, waiter
 from gardenos.auth.deps import ClaimsDep
-from gardenos.core.errors import GardenOSError, NotFound, RateLimited
+from gardenos.core.errors import GardenOSError, NotFound
 from gardenos.core.ids import TaskId
 from gardenos.observability.events import StreamClosed, StreamOpened, observe
 from gardenos.orchestrator import store
@@ -91,7 +91,7 @@ def _event(view: TaskView) -> ServerSentEvent:
 @router.get(
     "/{task_id}/events",
     response_class=Response,
-    responses=problems.responses(*problems.COMMON, NotFound, RateLimited)
+    responses=problems.responses(*problems.COMMON, NotFound)
     | {
         200: _DESCRIBED,
         204: {"description": "`Last-Event-ID` is that of the end: there is nothing to follow."},

@@ -10,6 +10,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from fastapi.security.utils import get_authorization_scheme_param
 
+from gardenos.auth.api_keys import scopes
 from gardenos.auth.tokens import Verifier
 from gardenos.core.claims import Claims
 from gardenos.core.errors import InvalidToken, Unauthenticated
@@ -23,7 +24,10 @@ class _Bearer(SecurityBase):
         self.scheme_name = "HTTPBearer"
         self.model = HTTPBearer(
             bearerFormat="JWT",
-            description="An access token of the built-in sign-in, or of a GoTrue that this one trusts.",
+            description=(
+                "An access token of the built-in sign-in, or of a GoTrue that this one trusts; or an "
+                "API key, `gos_...`."
+            ),
         )
 
 
@@ -37,10 +41,15 @@ class BearerClaims(_Bearer):
         """The claims of the request's access token.
 
         Raises `Unauthenticated` without one, `InvalidToken` and `AgencyMissing` for one that will
-        not do.
+        not do, `Forbidden` for an API key whose scopes this is outside of, `RateLimited`.
         """
         services = await get_services(request)
-        return await services.verifier.verify(_token(request))
+        claims = await services.verifier.verify(_token(request))
+        if services.limits is not None:
+            await services.limits.admit(request.scope, claims)
+        if claims.scopes is not None:
+            scopes.refuse_outside(claims.scopes, request.method, request.url.path)
+        return claims
 
 
 class BearerUser(_Bearer):

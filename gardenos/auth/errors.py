@@ -23,6 +23,7 @@ SignInError
 ├── SamePassword                   422 same_password
 ├── NotOffered                     422 email_provider_disabled
 └── TooManyGuesses                 429 over_request_rate_limit
+    └── TooManyFromHere            429 over_request_rate_limit
 """
 
 from __future__ import annotations
@@ -205,3 +206,7 @@ class TooManyGuesses(SignInError):
 
     status = 429
     code = "over_request_rate_limit"
+
+
+class TooManyFromHere(TooManyGuesses):
+    """Too many attempts from your address. Wait for the seconds in Retry-After."""

@@ -72,6 +72,14 @@ def device(request: Request) -> Device:
     return Device(agent or None, ip)
 
 
+async def admit_address(request: Request, services: ServicesDep) -> None:
+    """Count the attempt by the address it comes from. Raises `TooManyFromHere`."""
+    if services.limits is not None:
+        wait_s = await services.limits.admit_address(request)
+        if wait_s is not None:
+            raise errors.TooManyFromHere(retry_after_s=wait_s)
+
+
 AccountsDep = Annotated[Accounts, Depends(get_accounts)]
 BearerDep = Annotated[Bearer, Depends(require_bearer)]
 
@@ -86,7 +94,9 @@ BearerDep = Annotated[Bearer, Depends(require_bearer)]
         errors.UserExists,
         errors.InvitationUnknown,
         errors.WeakPassword,
+        errors.TooManyFromHere,
     ),
+    dependencies=[Depends(admit_address)],
 )
 async def sign_up(request: Request, services: ServicesDep, accounts: AccountsDep) -> Response:
     """Make an account with an agency of its own, and sign in.
@@ -118,10 +128,12 @@ async def sign_up(request: Request, services: ServicesDep, accounts: AccountsDep
         errors.InvalidCredentials,
         errors.UserBanned,
         errors.TooManyGuesses,
+        errors.TooManyFromHere,
         errors.RefreshTokenUnknown,
         errors.RefreshTokenUsed,
         errors.SessionExpired,
     ),
+    dependencies=[Depends(admit_address)],
 )
 async def get_token(
     request: Request,

@@ -36,7 +36,8 @@ def run(home: Home, client: GardenOS) -> None:
         _remember(home, str(done.id))
         leads.show_import(done)
         leads.wait_for_scores(client, done.tasks_enqueued, scored_before=scored_before)
-    best = list(client.leads.page(limit=_BEST, sort="-quality_score", quality_score_gte=0).items)
+    scored = {"quality_score.gte": 0}
+    best = list(client.leads.page(scored, limit=_BEST, sort="-quality_score").items)
     _show_best(client, best)
     if best:
         _show_draft(best[0], _draft(client, best[0]))

@@ -224,11 +224,9 @@ def import_leads(
 def list_leads(*, limit: Limit = 20, sort: str = "-quality_score", q: str | None = None) -> None:
     """Show leads, the best first."""
     from gardenos.cli import leads
-    from gardenos.sdk.leads import LeadFilter
 
     with _client(_home()) as client:
-        which = LeadFilter(sort=sort, q=q) if q else LeadFilter(sort=sort)
-        page = client.leads.page(limit=limit, **which)
+        page = client.leads.page(limit=limit, sort=sort, q=q or None)
         leads.show_leads(page.items)
 
 

@@ -242,7 +242,7 @@ def _switch(name: str, *, enabled: bool) -> None:
     from gardenos.cli import schedules
 
     with _client() as client:
-        schedules.show(client.schedules.update(schedules.named(client, name), enabled=enabled))
+        schedules.show(client.schedules.change(schedules.named(client, name), enabled=enabled))
 
 
 def _which(

@@ -44,6 +44,10 @@ class Claims:
     session_id: UUID | None = None
     operator: bool = False
     """Runs the installation, not only an agency: may scale agents and see every queue."""
+    key_id: UUID | None = None
+    """The API key that asks on the member's behalf; None where the member does."""
+    scopes: frozenset[str] | None = None
+    """What the key may do, within its role; None where nothing narrows that."""
     json: str = field(default="", compare=False)
     """What PostgreSQL sees as `request.jwt.claims`."""
 
@@ -90,6 +94,8 @@ class Claims:
         email: str | None = None,
         session_id: UUID | None = None,
         operator: bool = False,
+        key_id: UUID | None = None,
+        scopes: frozenset[str] | None = None,
     ) -> Claims:
         """Claims for a known member; for a verified token use `from_token`."""
         body: dict[str, Any] = {
@@ -100,6 +106,10 @@ class Claims:
         }
         if email:
             body["email"] = email
+        if key_id is not None:
+            body["key_id"] = str(key_id)
+        if scopes is not None:
+            body["scopes"] = sorted(scopes)
         text = json.dumps(body, separators=(",", ":"))
         return cls(
             sub,
@@ -108,6 +118,8 @@ class Claims:
             email=email,
             session_id=session_id,
             operator=operator,
+            key_id=key_id,
+            scopes=scopes,
             json=text,
         )
 

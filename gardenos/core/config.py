@@ -48,6 +48,15 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     max_import_bytes: int = Field(default=64 * 1_048_576, ge=1024)
 
+    rate_limit_agency: int = Field(default=30_000, ge=0, le=10_000_000)
+    """Requests a minute of one agency, over all gateways; 0 for no limit."""
+    rate_limit_user: int = Field(default=6_000, ge=0, le=10_000_000)
+    """The same of one member, and of one API key."""
+    rate_limit_address: int = Field(default=60, ge=0, le=10_000_000)
+    """Attempts a minute to sign in or up from one address."""
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    """How many proxies of ours add to X-Forwarded-For in front of a gateway."""
+
     cursor_secret: SecretStr | None = None
     jwt_secret: SecretStr | None = None
     """HS256 secret shared with Supabase's services, at least 32 bytes."""
@@ -74,6 +83,12 @@ class Settings(BaseSettings):
 
     task_keep_days: int = Field(default=30, ge=1, le=3650)
     """How long tasks are kept that succeeded or were cancelled; dead ones stay."""
+    webhooks_allow_http: bool = False
+    """Take webhooks whose URL is not https."""
+    webhooks_allow_private: bool = False
+    """Send webhooks to addresses that are not public, such as this machine's network."""
+    events_keep_hours: int = Field(default=72, ge=1, le=8760)
+    """How long after it a change can be told to who comes back to `/events`."""
     task_lease_s: float = Field(default=30.0, ge=1, le=3600)
     """How long a crashed worker's tasks wait before another may take them."""
 

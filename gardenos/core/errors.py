@@ -143,10 +143,7 @@ class IdempotencyKeyReused(Conflict):
 
 
 class Erased(GardenOSError):
-    """What this request was answered with has been erased with a person.
-
-    Send it with a new key to do it anew.
-    """
+    """The answer to this request was erased with a person. Send it with a new key to do it anew."""
 
     status = 410
     code = "erased"

@@ -20,14 +20,17 @@ from gardenos.crm.contacts.routes import router as contacts
 from gardenos.crm.custom_fields.routes import router as custom_fields
 from gardenos.crm.deals.routes import boards
 from gardenos.crm.deals.routes import router as deals
+from gardenos.crm.feed.routes import router as events
 from gardenos.crm.leads.routes import router as leads
 from gardenos.crm.pipelines.routes import router as pipelines
 from gardenos.crm.privacy.routes import router as privacy
 from gardenos.crm.tags.routes import records as tags_of_records
 from gardenos.crm.tags.routes import router as tags
 from gardenos.crm.tasks.routes import router as tasks
+from gardenos.crm.timeline.routes import router as timelines
 from gardenos.crm.transfer.routes import router as imports
 from gardenos.crm.views.routes import router as views
+from gardenos.crm.webhooks.routes import router as webhooks
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     agencies,
@@ -46,10 +49,13 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     custom_fields,
     tags,
     tags_of_records,
+    timelines,
     views,
     attachments,
     attachment_content,
     imports,
+    events,
+    webhooks,
     audit,
     privacy,
 )

@@ -309,6 +309,33 @@ $_$;
 
 ALTER FUNCTION app.custom_fault(kind text, options jsonb, value jsonb) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.custom_fitted(entity text, numbers integer[], customs text[]) RETURNS TABLE(number integer, custom text, key text, fault text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM public.custom_fields f WHERE f.entity = custom_fitted.entity AND f.deleted_at IS NULL) THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+  WITH given AS (
+    SELECT w.n, w.c::jsonb AS c FROM unnest(numbers, customs) AS w(n, c)
+  ), checked AS MATERIALIZED (
+    SELECT v.n, v.k, v.value, app.custom_refusal(v.f, v.value) AS fault
+      FROM (SELECT g.n, f.key AS k, f AS f, coalesce(app.custom_converted(f.kind, f.options, g.c -> f.key), g.c -> f.key) AS value
+              FROM given g, public.custom_fields f
+             WHERE f.entity = custom_fitted.entity AND f.deleted_at IS NULL OFFSET 0) v
+  )
+  SELECT g.n, (g.c || coalesce(jsonb_object_agg(c.k, c.value) FILTER (WHERE c.value IS NOT NULL), '{}'))::text,
+         min(c.k) FILTER (WHERE c.fault IS NOT NULL),
+         (array_agg(c.fault ORDER BY c.k) FILTER (WHERE c.fault IS NOT NULL))[1]
+    FROM given g LEFT JOIN checked c ON c.n = g.n
+   GROUP BY g.n, g.c;
+END
+$$;
+
+ALTER FUNCTION app.custom_fitted(entity text, numbers integer[], customs text[]) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.custom_lock(agency_id uuid, entity text) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN hashtextextended(((('custom_fields:'::text || entity) || ':'::text) || agency_id), (0)::bigint);
@@ -470,9 +497,15 @@ $$;
 
 ALTER FUNCTION app.drop_custom_values() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.flat(record jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE((SELECT jsonb_object_agg(('custom.'::text || v.key), v.value) AS jsonb_object_agg FROM jsonb_each((flat.record -> 'custom'::text)) v(key, value)), '{}'::jsonb);
+
+ALTER FUNCTION app.flat(record jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.emptied(verb text, changes jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(emptied.changes) f(f)), '{}'::jsonb);
+    RETURN COALESCE((SELECT jsonb_object_agg(f.f, (CASE emptied.verb WHEN 'create'::text THEN 'null'::text ELSE '[null, null]'::text END)::jsonb) AS jsonb_object_agg FROM jsonb_object_keys(CASE emptied.verb WHEN 'create'::text THEN ((emptied.changes - 'custom'::text) || app.flat(emptied.changes)) ELSE emptied.changes END) f(f)), '{}'::jsonb);
 
 ALTER FUNCTION app.emptied(verb text, changes jsonb) OWNER TO gardenos_owner;
 
@@ -633,7 +666,7 @@ BEGIN
   UPDATE public.idempotency_keys k
      SET status = 410, headers = '{"content-type": "application/problem+json"}',
          body = convert_to('{"type":"urn:gardenos:problem:erased","title":"Erased","status":410,"detail":"'
-           || 'What this request was answered with has been erased with a person. Send it with a new key to do it anew."}', 'UTF8')
+           || 'The answer to this request was erased with a person. Send it with a new key to do it anew."}', 'UTF8')
    WHERE k.status IS DISTINCT FROM 410 AND k.body IS NOT NULL
      AND app.says(lower(encode(k.body, 'escape')), words || leads::text[] || contacts::text[] || activities::text[] || things::text[] || deals::text[]);
   GET DIAGNOSTICS rows = ROW_COUNT;
@@ -658,12 +691,6 @@ CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
     RETURN CASE WHEN starts_with(field, 'custom.'::text) THEN ((record -> 'custom'::text) -> substr(field, 8)) ELSE (record -> field) END;
 
 ALTER FUNCTION app.field_of(record jsonb, field text) OWNER TO gardenos_owner;
-
-CREATE FUNCTION app.flat(record jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE((SELECT jsonb_object_agg(('custom.'::text || v.key), v.value) AS jsonb_object_agg FROM jsonb_each((flat.record -> 'custom'::text)) v(key, value)), '{}'::jsonb);
-
-ALTER FUNCTION app.flat(record jsonb) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.guard_changes() RETURNS trigger
     LANGUAGE plpgsql
@@ -796,6 +823,12 @@ CREATE FUNCTION app.hidden_fields(entity text) RETURNS text[]
 
 ALTER FUNCTION app.hidden_fields(entity text) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.is_key() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE((app.claims() ? 'key_id'::text), false);
+
+ALTER FUNCTION app.is_key() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.keep_custom_values() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -848,11 +881,48 @@ $$;
 
 ALTER FUNCTION app.keep_custom_values() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.keep_old_secret() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  NEW.old_secret := OLD.secret;
+  NEW.old_secret_until := now() + interval '24 hours';
+  RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION app.keep_old_secret() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.key_of(record jsonb, keys text[]) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE cardinality(keys) WHEN 1 THEN (record ->> (keys)[1]) ELSE (SELECT string_agg((key_of.record ->> w.k), '/'::text ORDER BY w.n) AS string_agg FROM unnest(key_of.keys) WITH ORDINALITY w(k, n)) END;
 
 ALTER FUNCTION app.key_of(record jsonb, keys text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.lease_tokens(subjects text[], quotas double precision[], rates double precision[], spent double precision[], wanted double precision[]) RETURNS TABLE(subject text, granted double precision, tokens double precision)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  w record;
+  bucket record;
+BEGIN
+  FOR w IN SELECT u.subject, u.quota, u.rate, u.spent, u.wanted
+             FROM unnest(subjects, quotas, rates, spent, wanted) AS u(subject, quota, rate, spent, wanted)
+            ORDER BY u.subject LOOP
+    INSERT INTO app.rate_buckets VALUES (w.subject, w.quota, clock_timestamp()) ON CONFLICT DO NOTHING;
+    SELECT b.tokens, extract(epoch FROM clock_timestamp() - b.at)::float8 AS age_s INTO bucket
+      FROM app.rate_buckets b WHERE b.subject = w.subject FOR UPDATE;
+    tokens := greatest(-w.quota, least(w.quota, bucket.tokens + w.rate * greatest(0, bucket.age_s)) - w.spent);
+    granted := greatest(0, least(w.wanted, floor(tokens)));
+    tokens := tokens - granted;
+    subject := w.subject;
+    UPDATE app.rate_buckets b SET tokens = lease_tokens.tokens, at = clock_timestamp() WHERE b.subject = w.subject;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+
+ALTER FUNCTION app.lease_tokens(subjects text[], quotas double precision[], rates double precision[], spent double precision[], wanted double precision[]) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.masked_fields(entity text) RETURNS text[]
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1013,6 +1083,38 @@ END
 $_$;
 
 ALTER FUNCTION app.purge_deleted(keep interval, most integer) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.readable(entities text[], ids text[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  w record;
+  relation regclass;
+BEGIN
+  FOR w IN SELECT u.entity, array_agg(u.id::uuid) AS ids, array_agg(u.n) AS places
+             FROM unnest(entities, ids) WITH ORDINALITY AS u(entity, id, n)
+            WHERE u.id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+            GROUP BY u.entity LOOP
+    relation := to_regclass(format('public.%I', w.entity));
+    IF relation IS NOT NULL
+       AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = 'id' AND atttypid = 'uuid'::regtype) THEN
+      IF has_column_privilege(relation, 'id', 'SELECT') THEN
+        RETURN QUERY EXECUTE format(
+          'SELECT u.n FROM unnest($1, $2) AS u(id, n) JOIN public.%I r ON r.id = u.id', w.entity)
+          USING w.ids, w.places;
+      END IF;
+    END IF;
+  END LOOP;
+END
+$_$;
+
+ALTER FUNCTION app.readable(entities text[], ids text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.reads_all(entity text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (app.scope(entity, 'read'::text) = 'agency'::text);
+
+ALTER FUNCTION app.reads_all(entity text) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.record(relation regclass, without text[] DEFAULT '{}'::text[]) RETURNS void
     LANGUAGE plpgsql
@@ -1229,6 +1331,15 @@ ALTER TABLE app.entities OWNER TO gardenos_owner;
 
 COMMENT ON COLUMN app.entities.scoped IS 'Whether its rows have an owner; else a scope is agency or none.';
 
+CREATE TABLE app.feed (
+    only_row boolean DEFAULT true NOT NULL,
+    txid xid8 DEFAULT '0'::xid8 NOT NULL,
+    seq bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT feed_only_row_check CHECK (only_row)
+);
+
+ALTER TABLE app.feed OWNER TO gardenos_owner;
+
 CREATE TABLE app.migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -1237,6 +1348,15 @@ CREATE TABLE app.migrations (
 );
 
 ALTER TABLE app.migrations OWNER TO gardenos_owner;
+
+CREATE UNLOGGED TABLE app.rate_buckets (
+    subject text NOT NULL,
+    tokens double precision NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT rate_buckets_subject_check CHECK ((char_length(subject) <= 100))
+);
+
+ALTER TABLE app.rate_buckets OWNER TO gardenos_owner;
 
 CREATE TABLE app.sign_in_attempts (
     subject bytea NOT NULL,
@@ -1247,6 +1367,15 @@ CREATE TABLE app.sign_in_attempts (
 );
 
 ALTER TABLE app.sign_in_attempts OWNER TO gardenos_owner;
+
+CREATE TABLE app.webhook_cursor (
+    only_row boolean DEFAULT true NOT NULL,
+    txid xid8 DEFAULT '0'::xid8 NOT NULL,
+    seq bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT webhook_cursor_only_row_check CHECK (only_row)
+);
+
+ALTER TABLE app.webhook_cursor OWNER TO gardenos_owner;
 
 CREATE TABLE auth.identities (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -1406,6 +1535,33 @@ COMMENT ON COLUMN public.agent_tasks.awaited IS 'Somebody waits for the end: fin
 COMMENT ON COLUMN public.agent_tasks.attempt IS 'Runs that began and did not succeed; past max_retries the task is dead.';
 
 COMMENT ON COLUMN public.agent_tasks.fence IS 'Raised by every lease; a result counts only with the current one.';
+
+CREATE TABLE public.api_keys (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    scopes text[] NOT NULL,
+    digest bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_check CHECK ((expires_at > created_at)),
+    CONSTRAINT api_keys_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text]))),
+    CONSTRAINT api_keys_scopes_check CHECK (((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 50)))
+);
+
+ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.api_keys OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.api_keys.digest IS 'SHA-256 of the secret; never the secret itself.';
+
+COMMENT ON COLUMN public.api_keys.last_used_at IS 'To the minute.';
 
 CREATE TABLE public.attachments (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -2141,17 +2297,86 @@ ALTER TABLE ONLY public.views FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.views OWNER TO gardenos_owner;
 
+CREATE TABLE public.webhook_deliveries (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    seq bigint,
+    entity text NOT NULL,
+    record_id text NOT NULL,
+    verb text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    status smallint,
+    took_ms integer,
+    answer text,
+    error text,
+    tried_at timestamp with time zone,
+    next_try_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT only_pending_tries_again CHECK (((state = 'pending'::text) OR (next_try_at IS NULL))),
+    CONSTRAINT webhook_deliveries_answer_check CHECK ((char_length(answer) <= 1024)),
+    CONSTRAINT webhook_deliveries_error_check CHECK ((char_length(error) <= 1000)),
+    CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text]))),
+    CONSTRAINT webhook_deliveries_tries_check CHECK ((tries >= 0))
+);
+
+ALTER TABLE ONLY public.webhook_deliveries FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhook_deliveries OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.webhook_deliveries.seq IS 'Of the change in the outbox; null for a test.';
+
+CREATE TABLE public.webhooks (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    url text NOT NULL,
+    description text,
+    entities text[],
+    verbs text[],
+    active boolean DEFAULT true NOT NULL,
+    secret text NOT NULL,
+    old_secret text,
+    old_secret_until timestamp with time zone,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT an_old_secret_ends CHECK (((old_secret IS NULL) = (old_secret_until IS NULL))),
+    CONSTRAINT webhooks_description_check CHECK ((char_length(description) <= 500)),
+    CONSTRAINT webhooks_entities_check CHECK (((cardinality(entities) >= 1) AND (cardinality(entities) <= 50))),
+    CONSTRAINT webhooks_secret_check CHECK ((secret ~ '^whsec_'::text)),
+    CONSTRAINT webhooks_url_check CHECK ((char_length(url) <= 2000)),
+    CONSTRAINT webhooks_verbs_check CHECK (((cardinality(verbs) >= 1) AND (cardinality(verbs) <= 10)))
+);
+
+ALTER TABLE ONLY public.webhooks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhooks OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.webhooks.entities IS 'Null for every kind of record; so for verbs.';
+
 ALTER TABLE ONLY app.default_permissions
     ADD CONSTRAINT default_permissions_pkey PRIMARY KEY (role, entity, verb);
 
 ALTER TABLE ONLY app.entities
     ADD CONSTRAINT entities_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY app.feed
+    ADD CONSTRAINT feed_pkey PRIMARY KEY (only_row);
+
 ALTER TABLE ONLY app.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY app.rate_buckets
+    ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (subject);
+
 ALTER TABLE ONLY app.sign_in_attempts
     ADD CONSTRAINT sign_in_attempts_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY app.webhook_cursor
+    ADD CONSTRAINT webhook_cursor_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY auth.identities
     ADD CONSTRAINT identities_pkey PRIMARY KEY (id);
@@ -2188,6 +2413,9 @@ ALTER TABLE ONLY public.agent_overrides
 
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.attachments
     ADD CONSTRAINT attachments_agency_id_id_key UNIQUE (agency_id, id);
@@ -2354,6 +2582,20 @@ ALTER TABLE ONLY public.views
 ALTER TABLE ONLY public.views
     ADD CONSTRAINT views_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_webhook_id_seq_key UNIQUE (webhook_id, seq);
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
+
+CREATE INDEX rate_buckets_at_idx ON app.rate_buckets USING btree (at);
+
 CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts USING btree (until);
 
 CREATE INDEX identities_user_id_idx ON auth.identities USING btree (user_id);
@@ -2391,6 +2633,10 @@ CREATE INDEX agent_tasks_retried_idx ON public.agent_tasks USING btree (started_
 CREATE INDEX agent_tasks_running_idx ON public.agent_tasks USING btree (agent_type, agency_id) INCLUDE (leased_by) WHERE (state = 'running'::text);
 
 CREATE INDEX agent_tasks_state_idx ON public.agent_tasks USING btree (agency_id, state, id DESC) INCLUDE (agent_type);
+
+CREATE INDEX api_keys_agency_idx ON public.api_keys USING btree (agency_id, id DESC);
+
+CREATE INDEX api_keys_user_idx ON public.api_keys USING btree (agency_id, user_id);
 
 CREATE INDEX attachments_activity_id_idx ON public.attachments USING btree (agency_id, activity_id, id DESC) WHERE (activity_id IS NOT NULL);
 
@@ -2576,6 +2822,12 @@ CREATE INDEX views_created_idx ON public.views USING btree (agency_id, created_a
 
 CREATE INDEX views_deleted_idx ON public.views USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
+CREATE INDEX webhook_deliveries_age_idx ON public.webhook_deliveries USING brin (created_at);
+
+CREATE INDEX webhook_deliveries_agency_idx ON public.webhook_deliveries USING btree (agency_id, webhook_id, id DESC);
+
+CREATE INDEX webhooks_agency_idx ON public.webhooks USING btree (agency_id, id DESC);
+
 CREATE TRIGGER activities_guard_inserts AFTER INSERT ON public.activities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('activities');
 
 CREATE TRIGGER activities_record_deletes AFTER DELETE ON public.activities REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
@@ -2593,6 +2845,12 @@ CREATE TRIGGER agencies_record_updates AFTER UPDATE ON public.agencies REFERENCI
 CREATE TRIGGER agencies_touch BEFORE UPDATE ON public.agencies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER agent_tasks_cancel BEFORE UPDATE ON public.agent_tasks FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.cancel_requested_at IS NOT NULL))) EXECUTE FUNCTION app.end_cancelled_task();
+
+CREATE TRIGGER api_keys_record_deletes AFTER DELETE ON public.api_keys REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('api_keys', 'agency_id', '{id}', '{digest,last_used_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER api_keys_record_inserts AFTER INSERT ON public.api_keys REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('api_keys', 'agency_id', '{id}', '{digest,last_used_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER api_keys_record_updates AFTER UPDATE ON public.api_keys REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('api_keys', 'agency_id', '{id}', '{digest,last_used_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER attachments_guard_changes AFTER UPDATE ON public.attachments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('attachments', 'created_by');
 
@@ -2830,6 +3088,16 @@ CREATE TRIGGER views_record_updates AFTER UPDATE ON public.views REFERENCING OLD
 
 CREATE TRIGGER views_touch BEFORE UPDATE ON public.views FOR EACH ROW EXECUTE FUNCTION app.touch();
 
+CREATE TRIGGER webhooks_record_deletes AFTER DELETE ON public.webhooks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('webhooks', 'agency_id', '{id}', '{secret,old_secret,old_secret_until,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER webhooks_record_inserts AFTER INSERT ON public.webhooks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('webhooks', 'agency_id', '{id}', '{secret,old_secret,old_secret_until,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER webhooks_record_updates AFTER UPDATE ON public.webhooks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('webhooks', 'agency_id', '{id}', '{secret,old_secret,old_secret_until,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER webhooks_rotate BEFORE UPDATE OF secret ON public.webhooks FOR EACH ROW WHEN ((old.secret IS DISTINCT FROM new.secret)) EXECUTE FUNCTION app.keep_old_secret();
+
+CREATE TRIGGER webhooks_touch BEFORE UPDATE ON public.webhooks FOR EACH ROW EXECUTE FUNCTION app.touch();
+
 ALTER TABLE ONLY app.default_permissions
     ADD CONSTRAINT default_permissions_entity_fkey FOREIGN KEY (entity) REFERENCES app.entities(name);
 
@@ -2859,6 +3127,12 @@ ALTER TABLE ONLY public.activities
 
 ALTER TABLE ONLY public.agent_tasks
     ADD CONSTRAINT agent_tasks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_agency_id_user_id_fkey FOREIGN KEY (agency_id, user_id) REFERENCES public.members(agency_id, user_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.attachments
     ADD CONSTRAINT attachments_agency_id_activity_id_fkey FOREIGN KEY (agency_id, activity_id) REFERENCES public.activities(agency_id, id) ON DELETE CASCADE;
@@ -3070,6 +3344,15 @@ ALTER TABLE ONLY public.teams
 ALTER TABLE ONLY public.views
     ADD CONSTRAINT views_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_agency_id_webhook_id_fkey FOREIGN KEY (agency_id, webhook_id) REFERENCES public.webhooks(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
 ALTER TABLE public.activities ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY activities_agent ON public.activities FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
@@ -3141,6 +3424,28 @@ CREATE POLICY agent_tasks_select ON public.agent_tasks FOR SELECT TO authenticat
 CREATE POLICY agent_tasks_update ON public.agent_tasks FOR UPDATE TO authenticated, gardenos_agent USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY agent_tasks_worker ON public.agent_tasks TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY api_keys_delete ON public.api_keys FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY api_keys_insert ON public.api_keys FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (user_id = ( SELECT app.user_id() AS user_id)) AND (NOT ( SELECT app.is_key() AS is_key)) AND (array_position(ARRAY['read_only'::text, 'agent'::text, 'manager'::text, 'admin'::text, 'owner'::text], role) <= array_position(ARRAY['read_only'::text, 'agent'::text, 'manager'::text, 'admin'::text, 'owner'::text], ( SELECT app.user_role() AS user_role)))));
+
+CREATE POLICY api_keys_select ON public.api_keys FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE
+    WHEN ( SELECT app.can_administer() AS can_administer) THEN true
+    ELSE (user_id = ( SELECT app.user_id() AS user_id))
+END));
+
+CREATE POLICY api_keys_sign_in ON public.api_keys FOR SELECT TO gardenos_auth USING (true);
+
+CREATE POLICY api_keys_update ON public.api_keys FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (NOT ( SELECT app.is_key() AS is_key)) AND
+CASE
+    WHEN ( SELECT app.can_administer() AS can_administer) THEN true
+    ELSE (user_id = ( SELECT app.user_id() AS user_id))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY api_keys_use ON public.api_keys FOR UPDATE TO gardenos_auth USING (true) WITH CHECK (true);
 
 ALTER TABLE public.attachments ENABLE ROW LEVEL SECURITY;
 
@@ -4033,6 +4338,38 @@ END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY views_worker ON public.views FOR SELECT TO gardenos_worker USING (true);
 
+ALTER TABLE public.webhook_deliveries ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY webhook_deliveries_delete ON public.webhook_deliveries FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY webhook_deliveries_deliver ON public.webhook_deliveries FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhook_deliveries_fan_out ON public.webhook_deliveries TO gardenos_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY webhook_deliveries_insert ON public.webhook_deliveries FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhook_deliveries_note ON public.webhook_deliveries FOR UPDATE TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhook_deliveries_select ON public.webhook_deliveries FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhook_deliveries_update ON public.webhook_deliveries FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE public.webhooks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY webhooks_delete ON public.webhooks FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhooks_deliver ON public.webhooks FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhooks_fan_out ON public.webhooks FOR SELECT TO gardenos_worker USING (true);
+
+CREATE POLICY webhooks_gone ON public.webhooks FOR UPDATE TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhooks_insert ON public.webhooks FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhooks_select ON public.webhooks FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY webhooks_update ON public.webhooks FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 GRANT USAGE ON SCHEMA app TO anon;
 GRANT USAGE ON SCHEMA app TO authenticated;
 GRANT USAGE ON SCHEMA app TO service_role;
@@ -4106,9 +4443,15 @@ GRANT SELECT ON TABLE app.entities TO authenticated;
 GRANT SELECT ON TABLE app.entities TO gardenos_agent;
 GRANT SELECT ON TABLE app.entities TO gardenos_worker;
 
+GRANT SELECT,UPDATE ON TABLE app.feed TO gardenos_worker;
+
 GRANT SELECT ON TABLE app.migrations TO gardenos_worker;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rate_buckets TO gardenos_auth;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.sign_in_attempts TO gardenos_auth;
+
+GRANT SELECT,UPDATE ON TABLE app.webhook_cursor TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.identities TO gardenos_auth;
 
@@ -4152,6 +4495,31 @@ GRANT INSERT(created_by) ON TABLE public.agent_tasks TO authenticated;
 GRANT UPDATE(cancel_requested_at) ON TABLE public.agent_tasks TO authenticated;
 
 GRANT UPDATE(cancelled_by) ON TABLE public.agent_tasks TO authenticated;
+
+GRANT SELECT ON TABLE public.api_keys TO gardenos_auth;
+
+GRANT SELECT(id) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(agency_id),INSERT(agency_id) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(user_id),INSERT(user_id) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(name),INSERT(name) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(role),INSERT(role) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE public.api_keys TO authenticated;
+
+GRANT INSERT(digest) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(created_at) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.api_keys TO authenticated;
+
+GRANT SELECT(last_used_at) ON TABLE public.api_keys TO authenticated;
+GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO gardenos_auth;
+
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.api_keys TO authenticated;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.attachments TO authenticated;
 GRANT SELECT ON TABLE public.attachments TO gardenos_agent;
@@ -4355,3 +4723,80 @@ GRANT SELECT(id) ON TABLE public.views TO gardenos_worker;
 GRANT SELECT(agency_id) ON TABLE public.views TO gardenos_worker;
 
 GRANT SELECT(deleted_at) ON TABLE public.views TO gardenos_worker;
+
+GRANT SELECT ON TABLE public.webhook_deliveries TO authenticated;
+GRANT SELECT ON TABLE public.webhook_deliveries TO gardenos_agent;
+GRANT INSERT,DELETE ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT INSERT(agency_id) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT SELECT(agency_id) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT INSERT(webhook_id) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT SELECT(webhook_id) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT SELECT(seq) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT INSERT(entity) ON TABLE public.webhook_deliveries TO authenticated;
+
+GRANT INSERT(record_id) ON TABLE public.webhook_deliveries TO authenticated;
+
+GRANT INSERT(verb) ON TABLE public.webhook_deliveries TO authenticated;
+
+GRANT UPDATE(state) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT UPDATE(state) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(tries) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT UPDATE(tries) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(status) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(took_ms) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(answer) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(error) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(tried_at) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT UPDATE(next_try_at) ON TABLE public.webhook_deliveries TO authenticated;
+GRANT UPDATE(next_try_at) ON TABLE public.webhook_deliveries TO gardenos_agent;
+
+GRANT SELECT(created_at) ON TABLE public.webhook_deliveries TO gardenos_worker;
+
+GRANT DELETE ON TABLE public.webhooks TO authenticated;
+GRANT SELECT ON TABLE public.webhooks TO gardenos_agent;
+
+GRANT SELECT(id) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(id) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(agency_id),INSERT(agency_id) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(agency_id) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(url),INSERT(url),UPDATE(url) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(description),INSERT(description),UPDATE(description) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(entities),INSERT(entities),UPDATE(entities) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(entities) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(verbs),INSERT(verbs),UPDATE(verbs) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(verbs) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(active),INSERT(active),UPDATE(active) ON TABLE public.webhooks TO authenticated;
+GRANT UPDATE(active) ON TABLE public.webhooks TO gardenos_agent;
+GRANT SELECT(active) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT INSERT(secret),UPDATE(secret) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(old_secret_until) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(version) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(created_by),INSERT(created_by) ON TABLE public.webhooks TO authenticated;
+
+GRANT SELECT(created_at) ON TABLE public.webhooks TO authenticated;
+GRANT SELECT(created_at) ON TABLE public.webhooks TO gardenos_worker;
+
+GRANT SELECT(updated_at) ON TABLE public.webhooks TO authenticated;

@@ -6,10 +6,11 @@ from collections.abc import Generator, Mapping
 from datetime import datetime
 from typing import Any
 
+from gardenos.sdk.base import Items
 from gardenos.sdk.bound import D, Namespace, endpoint
 from gardenos.sdk.call import Call, Step, given, model, segment
 from gardenos.sdk.orchestrator import outcome
-from gardenos.sdk.results import AgentType, Items, Run
+from gardenos.sdk.results import AgentType, Run
 
 
 class Agents(Namespace[D]):

@@ -109,6 +109,10 @@ class PasswordAuth(httpx.Auth):
                 return
             refused = token
 
+    def renew(self) -> None:
+        """Fetch another access token before the next request."""
+        self._fresh_until = 0.0
+
     def _sign(self, request: httpx.Request) -> str:
         assert self._grant is not None  # noqa: S101 a renewal that returns True has left one
         request.headers["Authorization"] = f"Bearer {self._grant.access_token}"

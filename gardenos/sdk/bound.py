@@ -9,10 +9,10 @@ import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
+from gardenos.sdk.base import Page
 from gardenos.sdk.call import Call, Plan
 from gardenos.sdk.drivers import AsyncDriver, Driver, SyncDriver
 from gardenos.sdk.events import Stream
-from gardenos.sdk.results import Page
 
 P = ParamSpec("P")
 T = TypeVar("T")

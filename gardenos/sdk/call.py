@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -17,9 +17,11 @@ from gardenos.sdk import problems
 from gardenos.sdk.errors import UnexpectedAnswer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
-    from gardenos.sdk.results import Page
+    from gardenos.sdk.base import Page
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -44,9 +46,13 @@ class Call(Generic[T]):
     reads: Callable[[httpx.Response], T]
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     json: Any = None
+    file: Path | None = None
+    """A file that is the body; it is sent in pieces, each time from its beginning."""
     data: Mapping[str, Any] | None = None
     files: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    anonymous: bool = False
+    """Whether it is sent without an access token."""
     patience_s: float = 0.0
     """How long the server was asked to hold its answer back; added to every time limit."""
 
@@ -54,6 +60,10 @@ class Call(Generic[T]):
     def repeatable(self) -> bool:
         """Whether asking twice does no more than asking once."""
         return self.method in _REPEATABLE or "Idempotency-Key" in self.headers
+
+    def with_headers(self, headers: Mapping[str, str]) -> Self:
+        """The same request with more headers."""
+        return replace(self, headers={**self.headers, **headers})
 
     def __iter__(self) -> Generator[Step, Any, T]:
         response: httpx.Response = yield self
@@ -71,23 +81,30 @@ class Plan(Protocol[T_co]):
     def __iter__(self) -> Generator[Step, Any, T_co]: ...
 
 
-def model(kind: type[M]) -> Callable[[httpx.Response], M]:
-    """Read an answer's JSON as `kind`. The reader raises `UnexpectedAnswer`."""
+@dataclass(frozen=True, slots=True)
+class model(Generic[M]):  # noqa: N801 it reads like the function it is
+    """Read an answer's JSON as `kind`. Raises `UnexpectedAnswer`."""
 
-    def read(response: httpx.Response) -> M:
+    kind: type[M]
+
+    def __call__(self, response: httpx.Response) -> M:
+        """What the answer says."""
         try:
-            return kind.model_validate_json(response.content)
+            return self.kind.model_validate_json(response.content)
         except ValidationError as error:
             raise UnexpectedAnswer(
                 f"{response.request.url} answered {response.status_code} with something other "
-                f"than a {kind.__name__}: {error.errors()[0]['msg']}."
+                f"than a {self.kind.__name__}: {error.errors()[0]['msg']}."
             ) from error
-
-    return read
 
 
 def nothing(_response: httpx.Response) -> None:
     """Read no more than the status."""
+
+
+def raw(response: httpx.Response) -> bytes:
+    """Take an answer as it is."""
+    return response.content
 
 
 def post(

@@ -11,19 +11,38 @@ from typing import Self
 import httpx
 
 from gardenos import __version__
+from gardenos.sdk.account import Account
+from gardenos.sdk.activities import Activities
+from gardenos.sdk.agency import Members, Memberships, OwnAgency, Teams
 from gardenos.sdk.agents import Agents
+from gardenos.sdk.api_keys import ApiKeys
+from gardenos.sdk.attachments import Attachments
+from gardenos.sdk.audit import Audit
 from gardenos.sdk.auth import PasswordAuth, TokenAuth
 from gardenos.sdk.bound import D, Namespace, endpoint
 from gardenos.sdk.call import Call, model
+from gardenos.sdk.companies import Companies
+from gardenos.sdk.contacts import Contacts
+from gardenos.sdk.custom_fields import CustomFields
+from gardenos.sdk.deals import Deals
 from gardenos.sdk.dispatch import Limits as AgencyLimits
 from gardenos.sdk.dispatch import Pauses
 from gardenos.sdk.drivers import AsyncDriver, Limits, SyncDriver
+from gardenos.sdk.feed import Events
 from gardenos.sdk.imports import Imports
+from gardenos.sdk.invitations import Invitations
 from gardenos.sdk.leads import Leads
 from gardenos.sdk.orchestrator import Orchestrator
+from gardenos.sdk.permissions import FieldMasks, Permissions
+from gardenos.sdk.pipelines import Pipelines
+from gardenos.sdk.privacy import Privacy
 from gardenos.sdk.results import Status
 from gardenos.sdk.schedules import Schedules
+from gardenos.sdk.tags import Tags
 from gardenos.sdk.tasks import Tasks
+from gardenos.sdk.todos import Todos
+from gardenos.sdk.views import Views
+from gardenos.sdk.webhooks import Webhooks
 
 _HEADERS = {
     "Accept": "application/json, application/problem+json",
@@ -50,7 +69,30 @@ class _Client(Namespace[D]):
 
     def __init__(self, driver: D) -> None:
         super().__init__(driver)
+        self.account = Account[D](driver)
+        self.agency = OwnAgency[D](driver)
+        self.members = Members[D](driver)
+        self.invitations = Invitations[D](driver)
+        self.memberships = Memberships[D](driver)
+        self.teams = Teams[D](driver)
+        self.permissions = Permissions[D](driver)
+        self.field_masks = FieldMasks[D](driver)
         self.leads = Leads[D](driver)
+        self.contacts = Contacts[D](driver)
+        self.companies = Companies[D](driver)
+        self.pipelines = Pipelines[D](driver)
+        self.deals = Deals[D](driver)
+        self.todos = Todos[D](driver)
+        self.activities = Activities[D](driver)
+        self.tags = Tags[D](driver)
+        self.custom_fields = CustomFields[D](driver)
+        self.views = Views[D](driver)
+        self.attachments = Attachments[D](driver)
+        self.privacy = Privacy[D](driver)
+        self.api_keys = ApiKeys[D](driver)
+        self.webhooks = Webhooks[D](driver)
+        self.events = Events[D](driver)
+        self.audit = Audit[D](driver)
         self.imports = Imports[D](driver)
         self.orchestrator = Orchestrator[D](driver)
         self.tasks = Tasks[D](driver)

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
+from gardenos.sdk.base import Items
 from gardenos.sdk.bound import D, Namespace, endpoint
 from gardenos.sdk.call import Call, model, nothing
-from gardenos.sdk.results import Items, Limit, PausedWork
+from gardenos.sdk.results import Limit, PausedWork
 
 
 class Whose(TypedDict, total=False):

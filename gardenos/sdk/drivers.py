@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception_type
@@ -15,11 +15,15 @@ from tenacity import retry_if_result as retry_if_answer
 from tenacity.wait import wait_random_exponential
 
 from gardenos.core.errors import GardenOSError
+from gardenos.sdk.auth import PasswordAuth
+from gardenos.sdk.base import Page
 from gardenos.sdk.call import Call, Pause, Plan, Step, after
-from gardenos.sdk.errors import Unreachable
+from gardenos.sdk.errors import UnexpectedAnswer, Unreachable
 from gardenos.sdk.events import Event, EventReader, Stream
 from gardenos.sdk.problems import from_response, is_stopgap, retry_after_s, unreachable
-from gardenos.sdk.results import Page
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -32,6 +36,7 @@ _PASSING_ERRORS = (
 """The connection failed or broke. A read that timed out is not among them: it had its time."""
 _PASSING_STATUSES = frozenset({429, 502, 503, 504})
 _NO_CONTENT = 204
+_PIECE_BYTES = 256 * 1024
 _SILENCE_S = 60.0
 """A stream that says nothing for so long is broken: a comment comes every fifteen seconds."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
@@ -63,7 +68,8 @@ class _Reconnecting:
 
     def pause_s(self, failure: GardenOSError | None) -> float:
         """How long to wait after a break. Raises its reason where waiting is no use, or too long."""
-        if failure is not None and failure.status not in _PASSING_STATUSES:
+        unreadable = isinstance(failure, UnexpectedAnswer)
+        if failure is not None and (unreadable or failure.status not in _PASSING_STATUSES):
             raise failure
         self._breaks += 1
         backoff_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self._breaks - 1))
@@ -71,6 +77,10 @@ class _Reconnecting:
         if self._driver.now() + wait_s >= self._give_up_at:
             raise failure or Unreachable("The stream of events breaks off, again and again.")
         return wait_s
+
+
+def _auth(call: Call[Any]) -> Any:
+    return None if call.anonymous else httpx.USE_CLIENT_DEFAULT
 
 
 def _last(state: RetryCallState) -> httpx.Response:
@@ -91,9 +101,17 @@ class Limits:
 class Driver:
     """What both drivers share: limits, the clock, and the rules of repeating."""
 
-    def __init__(self, limits: Limits, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: Limits, monotonic: Callable[[], float], auth: httpx.Auth | None
+    ) -> None:
         self._limits = limits
         self._monotonic = monotonic
+        self._auth = auth
+
+    def renew(self) -> None:
+        """Have the next request use another access token, where the client fetches them itself."""
+        if isinstance(self._auth, PasswordAuth):
+            self._auth.renew()
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
@@ -125,12 +143,17 @@ class Driver:
             call.method,
             call.path,
             params=dict(call.params),
+            content=None if call.file is None else self._pieces(call.file),
             json=call.json,
             data=call.data,
             files=call.files,
             headers=call.headers,
             timeout=min(left, self._limits.timeout_s + call.patience_s),
         )
+
+    def _pieces(self, path: Path) -> Iterator[bytes] | AsyncIterator[bytes]:
+        """A file in pieces, as the driver's client takes them."""
+        raise NotImplementedError
 
     def _stream_request(
         self, client: httpx.Client | httpx.AsyncClient, call: Call[Any], reader: EventReader
@@ -144,6 +167,17 @@ class Driver:
         )
 
 
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
+
+
+async def _awaited_pieces(path: Path) -> AsyncIterator[bytes]:
+    for piece in _pieces(path):
+        yield piece
+
+
 class SyncDriver(Driver):
     """Blocks until a plan is done."""
 
@@ -155,9 +189,12 @@ class SyncDriver(Driver):
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(limits, monotonic)
+        super().__init__(limits, monotonic, client.auth)
         self.client = client
         self._sleep = sleep
+
+    def _pieces(self, path: Path) -> Iterator[bytes]:
+        return _pieces(path)
 
     def run(self, plan: Plan[T]) -> T:
         """The plan's result. Raises what the plan raises, and `Unreachable`."""
@@ -180,7 +217,8 @@ class SyncDriver(Driver):
 
     def follow(self, stream: Stream[T]) -> Iterator[T]:
         """What the events of a stream say, to its end; a break is no end."""
-        reader, again = EventReader(), _Reconnecting(self, self._limits.deadline_s)
+        reader = EventReader(stream.since)
+        again = _Reconnecting(self, self._limits.deadline_s)
         while True:
             failure: GardenOSError | None = None
             try:
@@ -217,7 +255,8 @@ class SyncDriver(Driver):
         give_up_at = self._give_up_at(step)
 
         def attempt() -> httpx.Response:
-            return self.client.send(self._request(self.client, step, give_up_at))
+            request = self._request(self.client, step, give_up_at)
+            return self.client.send(request, auth=_auth(step))
 
         with unreachable(str(self.client.base_url)):
             return Retrying(sleep=self._sleep, **self._rules(step, give_up_at))(attempt)
@@ -234,9 +273,12 @@ class AsyncDriver(Driver):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(limits, monotonic)
+        super().__init__(limits, monotonic, client.auth)
         self.client = client
         self._sleep = sleep
+
+    def _pieces(self, path: Path) -> AsyncIterator[bytes]:
+        return _awaited_pieces(path)
 
     async def run(self, plan: Plan[T]) -> T:
         """The plan's result. Raises what the plan raises, and `Unreachable`."""
@@ -260,7 +302,8 @@ class AsyncDriver(Driver):
 
     async def follow(self, stream: Stream[T]) -> AsyncIterator[T]:
         """What the events of a stream say, to its end; a break is no end."""
-        reader, again = EventReader(), _Reconnecting(self, self._limits.deadline_s)
+        reader = EventReader(stream.since)
+        again = _Reconnecting(self, self._limits.deadline_s)
         while True:
             failure: GardenOSError | None = None
             try:
@@ -299,7 +342,8 @@ class AsyncDriver(Driver):
         give_up_at = self._give_up_at(step)
 
         async def attempt() -> httpx.Response:
-            return await self.client.send(self._request(self.client, step, give_up_at))
+            request = self._request(self.client, step, give_up_at)
+            return await self.client.send(request, auth=_auth(step))
 
         with unreachable(str(self.client.base_url)):
             return await AsyncRetrying(sleep=self._sleep, **self._rules(step, give_up_at))(attempt)

@@ -61,20 +61,24 @@ class Stream(Generic[T]):
 
     call: Call[None]
     reads: Callable[[Event], T]
-    last: str
-    """The name of the event after which there are no more."""
+    last: str | None = None
+    """The name of the event after which there are no more; None where it has no end."""
+    since: str = ""
+    """The id of the event after which it begins."""
 
 
-def model(kind: type[M]) -> Callable[[Event], M]:
-    """Read an event's data as `kind`. The reader raises `UnexpectedAnswer`."""
+@dataclass(frozen=True, slots=True)
+class model(Generic[M]):  # noqa: N801 it reads like the function it is
+    """Read an event's data as `kind`. Raises `UnexpectedAnswer`."""
 
-    def read(event: Event) -> M:
+    kind: type[M]
+
+    def __call__(self, event: Event) -> M:
+        """What the event says."""
         try:
-            return kind.model_validate_json(event.data)
+            return self.kind.model_validate_json(event.data)
         except ValidationError as error:
             raise UnexpectedAnswer(
-                f"An event {event.name!r} holds something other than a {kind.__name__}: "
+                f"An event {event.name!r} holds something other than a {self.kind.__name__}: "
                 f"{error.errors()[0]['msg']}."
             ) from error
-
-    return read

@@ -27,14 +27,18 @@ class Imports(Namespace[D]):
         mapping: Mapping[str, Any] | None = None,
         *,
         score: bool = False,
+        encoding: str | None = None,
         idempotency_key: str | None = None,
     ) -> Generator[Step, Any, Import]:
         """Import a CSV file; `score=True` has every imported lead analysed.
 
         `mapping` says which columns become which fields (docs/sdk.md); without one the headers
-        are matched by name. The file is streamed, never held in memory.
+        are matched by name. `encoding` is guessed unless given. The file is streamed, never held
+        in memory.
         """
         fields: dict[str, str] = {"score": "true"} if score else {}
+        if encoding is not None:
+            fields["encoding"] = encoding
         if mapping is not None:
             fields["mapping"] = json.dumps(mapping)
         file_name = Path(path).name

@@ -4,17 +4,106 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
-from gardenos.sdk.bound import D, Namespace, endpoint, listing
-from gardenos.sdk.call import Call, Step, after, given, model, nothing, post, segment
-from gardenos.sdk.results import Items, Lead, LeadStatus, Page, Scalar, Score, StoredFollowUp
+from gardenos.core.ids import FollowUpId, ImportId, LeadId, TaskId
+from gardenos.sdk.base import Items, Page, Result
+from gardenos.sdk.bound import D, endpoint
+from gardenos.sdk.call import Call, Step, after, model, post
+from gardenos.sdk.companies import CompanyFields
+from gardenos.sdk.contacts import ContactFields
+from gardenos.sdk.deals import NewDeal
+from gardenos.sdk.records import SENT, Record, Ref, Version, id_of, if_match, plain
+from gardenos.sdk.results import FollowUp, Reason
+from gardenos.sdk.timeline import TimedRecords
 
 if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
+LeadStatus: TypeAlias = Literal["new", "contacted", "qualified", "unqualified", "converted", "lost"]
+
+
+class Lead(Record):
+    """A lead as it stood when it was read; `version` guards changes to it."""
+
+    id: LeadId  # pyright: ignore[reportIncompatibleVariableOverride] a UUID of its own
+    external_id: str | None = SENT
+    first_name: str | None = SENT
+    last_name: str | None = SENT
+    email: str | None = SENT
+    phone: str | None = SENT
+    company: str | None = SENT
+    job_title: str | None = SENT
+    website: str | None = SENT
+    city: str | None = SENT
+    country: str | None = SENT
+    source: str | None = SENT
+    status: LeadStatus = SENT
+    notes: str | None = SENT
+    custom: dict[str, Any] = SENT
+    owner_id: UUID | None = SENT
+    import_id: ImportId | None = SENT
+    quality_score: int | None = SENT
+    """0 to 100; None until an agent has scored the lead."""
+    conversion_probability: float | None = SENT
+    """0 to 1, calibrated; None until an agent has scored the lead."""
+    scored_at: datetime | None = SENT
+    converted_at: datetime | None = SENT
+    converted_contact_id: UUID | None = SENT
+    converted_company_id: UUID | None = SENT
+    converted_deal_id: UUID | None = SENT
+    version: int = SENT
+    created_at: datetime = SENT
+    updated_at: datetime = SENT
+    deleted_at: datetime | None = SENT
+
+
+class Score(Result):
+    """An earlier analysis of a stored lead."""
+
+    id: UUID
+    lead_id: LeadId
+    quality_score: int
+    conversion_probability: float
+    reasons: tuple[Reason, ...] = ()
+    next_actions: tuple[str, ...] = ()
+    provider: str
+    model: str
+    task_id: TaskId
+    created_at: datetime
+
+
+class StoredFollowUp(FollowUp):
+    """A draft kept with its lead."""
+
+    id: FollowUpId
+    lead_id: LeadId
+    state: Literal["draft", "approved", "discarded"]
+    created_at: datetime
+
+
+class Conversion(Result):
+    """What a lead became."""
+
+    lead_id: LeadId
+    contact_id: UUID
+    company_id: UUID | None
+    deal_id: UUID | None
+    contact_made: bool
+    """False where the contact was there before."""
+    company_made: bool
+    converted_at: datetime
+
+
+class Unconverted(Result):
+    """A lead that is one again, and what stays of its conversion, by noun."""
+
+    lead_id: LeadId
+    kept: dict[str, tuple[UUID, ...]]
+
+
 LeadRef: TypeAlias = Lead | UUID | str
 """A lead that is stored: read, or named by its id."""
 
@@ -35,51 +124,27 @@ class LeadFields(TypedDict, total=False):
     source: str | None
     status: LeadStatus
     notes: str | None
-    custom: dict[str, Scalar]
+    custom: dict[str, Any]
     owner_id: UUID | str | None
 
 
-class LeadFilter(TypedDict, total=False):
-    """Which leads, and in which order; `sort` is a field name, with `-` before it descending."""
+class Becomes(TypedDict, total=False):
+    """What a lead becomes. A contact with its address, a company of its name or domain are taken."""
 
-    status: LeadStatus
-    source: str
-    email: str
-    q: str
-    quality_score_gte: int
-    quality_score_lte: int
-    created_at_gte: datetime
-    created_at_lt: datetime
-    include_deleted: bool
-    sort: str
+    contact_id: UUID | str | None
+    contact: ContactFields | None
+    company_id: UUID | str | None
+    with_company: bool
+    company: CompanyFields | None
+    deal: NewDeal | None
 
 
 _LARGEST_PAGE = 200
-_COMPARISONS = ("_gte", "_lte", "_lt")
 
 
 def lead_id(lead: LeadRef) -> str:
     """The id of a lead however it is named."""
-    return str(lead.id if isinstance(lead, Lead) else lead)
-
-
-def _path(lead: LeadRef, of_it: str = "") -> str:
-    return f"/v1/leads/{segment(lead_id(lead))}{of_it}"
-
-
-def _parameters(which: LeadFilter) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in which.items():
-        for suffix in _COMPARISONS:
-            if name.endswith(suffix):
-                name = f"{name.removesuffix(suffix)}.{suffix[1:]}"  # noqa: PLW2901 the wire's spelling
-                break
-        found[name] = value.isoformat() if isinstance(value, datetime) else value
-    return found
-
-
-def _json(fields: LeadFields) -> dict[str, Any]:
-    return {name: str(v) if isinstance(v, UUID) else v for name, v in fields.items()}
+    return id_of(lead)
 
 
 def _every(
@@ -95,72 +160,78 @@ def _every(
     return found
 
 
-class Leads(Namespace[D]):
+class Leads(TimedRecords[D, Lead]):
     """The agency's leads."""
+
+    path = "/v1/leads"
+    kind = Lead
 
     @endpoint
     def create(
         self, *, idempotency_key: str | None = None, **fields: Unpack[LeadFields]
     ) -> Call[Lead]:
         """Store a lead."""
-        return post("/v1/leads", model(Lead), json=_json(fields), idempotency_key=idempotency_key)
+        return self._create(fields, idempotency_key)
 
     @endpoint
-    def get(self, lead: LeadRef) -> Call[Lead]:
-        """Read a lead. Raises `NotFound`."""
-        return Call("GET", _path(lead), model(Lead))
-
-    @listing
-    def list(self, *, page_size: int = 100, **which: Unpack[LeadFilter]) -> Call[Page[Lead]]:
-        """Every lead that matches, one by one; pages are asked for as they are needed."""
-        return Call(
-            "GET", "/v1/leads", model(Page[Lead]), params={"limit": page_size, **_parameters(which)}
-        )
-
-    @endpoint
-    def page(
-        self,
-        *,
-        limit: int = 50,
-        cursor: str | None = None,
-        total: bool = False,
-        **which: Unpack[LeadFilter],
-    ) -> Call[Page[Lead]]:
-        """One page of the leads that match; `total=True` counts them all, which costs time."""
-        params = given(limit=limit, cursor=cursor, total=total or None)
-        return Call("GET", "/v1/leads", model(Page[Lead]), params=params | _parameters(which))
-
-    @endpoint
-    def update(
-        self, lead: LeadRef, *, version: int | None = None, **changes: Unpack[LeadFields]
+    def change(
+        self, lead: Ref[Lead], *, version: Version | None = None, **changes: Unpack[LeadFields]
     ) -> Call[Lead]:
         """Change a lead as it was read: a `Lead` knows its version, an id needs `version`.
 
         Raises `PreconditionFailed` where somebody changed it since, `PreconditionRequired` without
-        a version.
+        a version. So does every other `change`.
         """
-        known = lead.version if version is None and isinstance(lead, Lead) else version
-        headers = {} if known is None else {"If-Match": f'"{known}"'}
-        return Call("PATCH", _path(lead), model(Lead), json=_json(changes), headers=headers)
+        return self._change(lead, changes, version)
 
     @endpoint
-    def delete(self, lead: LeadRef) -> Call[None]:
-        """Mark a lead deleted; `restore` brings it back."""
-        return Call("DELETE", _path(lead), nothing)
+    def convert(
+        self,
+        lead: Ref[Lead],
+        *,
+        version: Version | None = None,
+        idempotency_key: str | None = None,
+        **how: Unpack[Becomes],
+    ) -> Call[Conversion]:
+        """Make of a lead a contact, its company and, if asked, a deal: all of it or nothing.
+
+        Raises `Conflict` for one that was converted before.
+        """
+        return post(
+            self._of(lead, "/convert"),
+            model(Conversion),
+            json=plain(how),
+            idempotency_key=idempotency_key,
+        ).with_headers(if_match(None, version))
 
     @endpoint
-    def restore(self, lead: LeadRef, *, idempotency_key: str | None = None) -> Call[Lead]:
-        """Undo a deletion."""
-        return post(_path(lead, "/restore"), model(Lead), idempotency_key=idempotency_key)
+    def unconvert(
+        self,
+        lead: Ref[Lead],
+        *,
+        force: bool = False,
+        version: Version | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[Unconverted]:
+        """Take a conversion back. Raises `Conflict` where what was made has been used since.
+
+        `force=True` keeps that instead.
+        """
+        return post(
+            self._of(lead, "/unconvert"),
+            model(Unconverted),
+            json={"force": force},
+            idempotency_key=idempotency_key,
+        ).with_headers(if_match(None, version))
 
     @endpoint
     def scores(self, lead: LeadRef) -> Generator[Step, Any, Items[Score]]:
         """Every analysis of a lead, newest first."""
-        found = yield from _every(_path(lead, "/scores"), model(Page[Score]))
+        found = yield from _every(self._of(lead, "/scores"), model(Page[Score]))
         return Items[Score](items=found)
 
     @endpoint
     def follow_ups(self, lead: LeadRef) -> Generator[Step, Any, Items[StoredFollowUp]]:
         """Every message drafted for a lead, newest first."""
-        found = yield from _every(_path(lead, "/follow-ups"), model(Page[StoredFollowUp]))
+        found = yield from _every(self._of(lead, "/follow-ups"), model(Page[StoredFollowUp]))
         return Items[StoredFollowUp](items=found)

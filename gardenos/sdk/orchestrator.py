@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from gardenos.core.ids import TaskId
+from gardenos.sdk.base import Items, Page
 from gardenos.sdk.bound import D, Namespace, endpoint, listing
 from gardenos.sdk.call import Call, Step, given, model, post, segment
 from gardenos.sdk.drivers import Driver
@@ -17,9 +18,7 @@ from gardenos.sdk.results import (
     AgentTask,
     Analysis,
     FollowUp,
-    Items,
     OperatorAction,
-    Page,
     Queues,
     Result,
     Scaling,

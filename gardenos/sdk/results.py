@@ -1,82 +1,18 @@
-"""What the methods give back: frozen, typed, and readable as attributes or like a dict."""
+"""What agents, imports and the queue give back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gardenos.core.ids import FollowUpId, ImportId, LeadId, TaskId
+from gardenos.core.ids import ImportId, TaskId
+from gardenos.sdk.base import Result
 
-T = TypeVar("T")
-
-LeadStatus: TypeAlias = Literal["new", "contacted", "qualified", "unqualified", "converted", "lost"]
 TaskState: TypeAlias = Literal["queued", "running", "succeeded", "dead", "cancelled"]
-Scalar: TypeAlias = str | int | float | bool | None
-
-
-class Result(BaseModel):
-    """A value from GardenOS. Fields a newer server adds are kept, and read like `result["new"]`."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.keys():
-            raise KeyError(name)
-        return getattr(self, name)
-
-    def keys(self) -> Iterable[str]:
-        """The field names: with `[...]` this makes `dict(result)` and `**result` work."""
-        return [*type(self).model_fields, *(self.model_extra or {})]
-
-
-class Page(Result, Generic[T]):
-    """Part of a list. `next_cursor` is None on the last page; `total` is set only if asked for."""
-
-    items: tuple[T, ...]
-    next_cursor: str | None = None
-    total: int | None = None
-
-
-class Items(Result, Generic[T]):
-    """A short list, complete."""
-
-    items: tuple[T, ...]
-
-
-class Lead(Result):
-    """A lead as it stood when it was read; `version` guards changes to it."""
-
-    id: LeadId
-    external_id: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    company: str | None = None
-    job_title: str | None = None
-    website: str | None = None
-    city: str | None = None
-    country: str | None = None
-    source: str | None = None
-    status: LeadStatus = "new"
-    notes: str | None = None
-    custom: dict[str, Scalar] = Field(default_factory=dict[str, Scalar])
-    owner_id: UUID | None = None
-    import_id: ImportId | None = None
-    quality_score: int | None = None
-    """0 to 100; None until an agent has scored the lead."""
-    conversion_probability: float | None = None
-    """0 to 1, calibrated; None until an agent has scored the lead."""
-    scored_at: datetime | None = None
-    version: int
-    created_at: datetime
-    updated_at: datetime
-    deleted_at: datetime | None = None
 
 
 class Reason(Result):
@@ -102,19 +38,6 @@ class Analysis(Result):
     task_id: TaskId
 
 
-class Score(Result):
-    """An earlier analysis of a stored lead."""
-
-    quality_score: int
-    conversion_probability: float
-    reasons: tuple[Reason, ...] = ()
-    next_actions: tuple[str, ...] = ()
-    provider: str
-    model: str
-    task_id: TaskId
-    created_at: datetime
-
-
 class FollowUp(Result):
     """A drafted message. Nothing sends it: a person decides."""
 
@@ -126,14 +49,6 @@ class FollowUp(Result):
     task_id: TaskId
 
 
-class StoredFollowUp(FollowUp):
-    """A draft kept with its lead."""
-
-    id: FollowUpId
-    state: Literal["draft", "approved", "discarded"]
-    created_at: datetime
-
-
 class RowError(Result):
     """What was wrong with a row of an import; `row` counts from 1, the header not included."""
 
@@ -141,6 +56,13 @@ class RowError(Result):
     column: str | None = None
     code: str
     detail: str
+
+
+class ColumnUse(Result):
+    """What a column of a file was read as; None: as nothing."""
+
+    column: str
+    read_as: str | None = None
 
 
 class Import(Result):
@@ -156,6 +78,9 @@ class Import(Result):
     errors: tuple[RowError, ...] = ()
     encoding: str | None = None
     delimiter: str | None = None
+    duplicates_by: Literal["external_id", "email"] | None = None
+    columns: tuple[ColumnUse, ...] = ()
+    created_at: datetime | None = None
 
 
 class Task(Result):
@@ -295,7 +220,16 @@ class Scaling(Result):
 
     agent_type: str
     replicas: int
+    set_at: datetime | None = None
     expires_at: datetime | None = None
+
+
+class CurrentWork(Result):
+    """A task that an agent works on."""
+
+    task_id: TaskId
+    agency_id: UUID
+    since: datetime
 
 
 class Agent(Result):
@@ -303,9 +237,15 @@ class Agent(Result):
 
     id: str
     agent_type: str
+    provider: str | None = None
+    model: str | None = None
+    started_at: datetime | None = None
     running: int = 0
     finished: int = 0
+    outcomes: dict[str, int] = Field(default_factory=dict[str, int])
     errors: int = 0
+    lost: int = 0
+    """Results dropped because the lease had passed on."""
     throughput_per_s: float = 0.0
     """Runs ended per second, of late."""
     latency_s: dict[str, float | None] = Field(default_factory=dict[str, float | None])
@@ -313,9 +253,13 @@ class Agent(Result):
     tokens: dict[str, int] = Field(default_factory=dict[str, int])
     cost_usd: Decimal | None = None
     """US dollars since it started; None where a part of it is unknown."""
+    batches: int = 0
+    failed_batches: int = 0
+    mean_batch_s: float | None = None
+    current: tuple[CurrentWork, ...] = ()
 
 
-class AgentMetrics(Result):
+class AgentMetrics(Agent):
     """How one agent fares."""
 
 
@@ -337,6 +281,7 @@ class Status(Result):
     """What the installation is doing."""
 
     orchestrator: str
+    doing: dict[str, str] = Field(default_factory=dict[str, str])
     agents: dict[str, Pool] = Field(default_factory=dict[str, Pool])
 
 
@@ -347,6 +292,20 @@ class Depth(Result):
     scheduled: int = 0
     running: int = 0
     oldest_ready_s: float | None = None
+    at_least: bool = False
+    """Whether there may be more than was counted."""
+
+
+class QueueHead(Result):
+    """A task at the head of a queue."""
+
+    id: TaskId
+    agency_id: UUID
+    agent_type: str
+    priority: int
+    run_at: datetime
+    attempt: int
+    created_at: datetime
 
 
 class LaneHead(Result):
@@ -355,6 +314,8 @@ class LaneHead(Result):
     agent_type: str
     priority: int
     agency_id: UUID
+    due: datetime | None = None
+    hold: str | None = None
     why: str | None = None
 
 
@@ -362,6 +323,7 @@ class Queues(Result):
     """What waits in the queues of all agencies."""
 
     depth: dict[str, Depth] = Field(default_factory=dict[str, Depth])
+    heads: tuple[QueueHead, ...] = ()
     lanes: tuple[LaneHead, ...] = ()
     orchestrator: dict[str, Any] | None = None
     """Its own view; None while it is away."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
+from gardenos.sdk.base import Page
 from gardenos.sdk.bound import D, Namespace, endpoint, listing
 from gardenos.sdk.call import Call, model, nothing, post, segment
-from gardenos.sdk.results import Page, Schedule
+from gardenos.sdk.records import Version, if_match
+from gardenos.sdk.results import Schedule
 
 ScheduleRef: TypeAlias = Schedule | UUID | str
 """A schedule that is stored: read, or named by its id."""
@@ -29,11 +31,6 @@ class ScheduleFields(TypedDict, total=False):
 
 def _path(schedule: ScheduleRef) -> str:
     return f"{_PATH}/{segment(schedule.id if isinstance(schedule, Schedule) else schedule)}"
-
-
-def _if_match(schedule: ScheduleRef, version: int | None) -> dict[str, str]:
-    known = schedule.version if version is None and isinstance(schedule, Schedule) else version
-    return {} if known is None else {"If-Match": f'"{known}"'}
 
 
 class Schedules(Namespace[D]):
@@ -61,21 +58,21 @@ class Schedules(Namespace[D]):
         return Call("GET", _PATH, model(Page[Schedule]), params={"limit": page_size})
 
     @endpoint
-    def update(
+    def change(
         self,
         schedule: ScheduleRef,
         *,
-        version: int | None = None,
+        version: Version | None = None,
         **changes: Unpack[ScheduleFields],
     ) -> Call[Schedule]:
         """Change a schedule as it was read: a `Schedule` knows its version, an id needs `version`.
 
         Raises `PreconditionFailed` where somebody changed it since.
         """
-        headers = _if_match(schedule, version)
+        headers = if_match(schedule, version)
         return Call("PATCH", _path(schedule), model(Schedule), json=dict(changes), headers=headers)
 
     @endpoint
-    def delete(self, schedule: ScheduleRef) -> Call[None]:
-        """Delete a schedule; tasks it made stay."""
-        return Call("DELETE", _path(schedule), nothing)
+    def delete(self, schedule: ScheduleRef, *, version: Version | None = None) -> Call[None]:
+        """Delete a schedule; tasks it made stay. With `version`, only that one."""
+        return Call("DELETE", _path(schedule), nothing, headers=if_match(None, version))

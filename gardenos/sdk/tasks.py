@@ -9,12 +9,13 @@ from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
 from gardenos.sdk import events
+from gardenos.sdk.base import Page
 from gardenos.sdk.bound import D, Namespace, endpoint, following, listing
 from gardenos.sdk.call import Call, Pause, Step, given, model, nothing, post, segment
 from gardenos.sdk.drivers import Driver
 from gardenos.sdk.errors import TaskUnfinished
 from gardenos.sdk.events import Stream
-from gardenos.sdk.results import Cancelled, Page, Replayed, Task, TaskState
+from gardenos.sdk.results import Cancelled, Replayed, Task, TaskState
 
 TaskRef: TypeAlias = Task | UUID | str
 

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from gardenos.ai.operations import router as operations
 from gardenos.ai.routes import router as work
+from gardenos.auth.api_keys.routes import router as api_keys
 from gardenos.auth.routes import router as sign_in
 from gardenos.core.config import Settings
 from gardenos.crm.attachments.addresses import CONTENT
@@ -28,7 +29,7 @@ Errors are `application/problem+json`. A record carries an `ETag`; changing it n
 A `POST` with an `Idempotency-Key` can be repeated safely. A query parameter a route does not have
 is an error. Lists are paged by `cursor`.
 """
-_ROUTERS = (health, sign_in, *CRM, work, operations)
+_ROUTERS = (health, sign_in, api_keys, *CRM, work, operations)
 
 
 def create_api(services: Services | None = None) -> FastAPI:

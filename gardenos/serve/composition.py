@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gardenos.auth.api_keys.verifier import BearerVerifier, KeyVerifier
 from gardenos.auth.tokens import TokenIssuer, Verifier
 from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError
 from gardenos.core.page import CursorSigner
 from gardenos.db.session import Database
+from gardenos.web.limits import Limits
 from gardenos.web.services import OrchestratorClient, Services
 
 
@@ -35,8 +37,9 @@ def compose(
     return Services(
         settings=settings,
         database=database,
-        verifier=Verifier.of(settings),
+        verifier=BearerVerifier(Verifier.of(settings), KeyVerifier(database)),
         cursors=CursorSigner(settings.cursor_secret.get_secret_value()),
         orchestrator=orchestrator,
+        limits=Limits.of(settings, database),
         extras={"issuer": TokenIssuer.of(settings)} | dict(extras or {}),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
@@ -18,6 +19,10 @@ from gardenos.ai.routes import WAITER
 from gardenos.core.claims import Claims
 from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError, OrchestratorUnavailable
+from gardenos.crm.attachments.sweeper import Sweeper
+from gardenos.crm.feed.hub import Hub
+from gardenos.crm.feed.routes import HUB
+from gardenos.crm.webhooks.fanout import Fanout
 from gardenos.orchestrator.waiters import TaskWaiter
 from gardenos.serve.api import create_api
 from gardenos.serve.board import RayBoard
@@ -86,11 +91,22 @@ class Gateway:
         )
         self._waiter = TaskWaiter(self._process.database, self._process.dsn)
         self._waiter.start()
+        self._sweeper = Sweeper(self._process.settings, self._process.database)
+        self._sweeper.start()
+        self._hub = Hub(
+            self._process.database,
+            self._process.dsn,
+            keep=timedelta(hours=settings.events_keep_hours),
+        )
+        self._hub.start()
+        self._webhooks = Fanout(self._process.database)
+        self._hub.tell(self._webhooks.hint)
+        self._webhooks.start()
         self._services = compose(
             self._process.settings,
             self._process.database,
             orchestrator=RemoteOrchestrator(orchestrator),
-            extras={WAITER: self._waiter},
+            extras={WAITER: self._waiter, HUB: self._hub},
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -99,5 +115,8 @@ class Gateway:
     async def __del__(self) -> None:
         """Leave in order: Serve calls this once the last request was answered."""
         with suppress(Exception):
+            await self._sweeper.stop()
             await self._waiter.stop()
+            await self._webhooks.stop()
+            await self._hub.stop()
             await self._process.close()

@@ -28,6 +28,7 @@ COMMON: tuple[type[GardenOSError], ...] = (
     errors.InvalidToken,
     errors.Forbidden,
     errors.AgencyMissing,
+    errors.RateLimited,
     errors.GardenOSError,
     errors.Unavailable,
     errors.DatabaseUnavailable,

@@ -13,3 +13,9 @@ SELECT fingerprint, status, headers, body
 UPDATE idempotency_keys
    SET status = $2, headers = $3, body = $4
  WHERE key = $1
+
+-- name: lease_tokens
+SELECT subject, granted, tokens FROM app.lease_tokens($1, $2, $3, $4, $5)
+
+-- name: forget_buckets
+DELETE FROM app.rate_buckets WHERE at < now() - interval '1 hour'

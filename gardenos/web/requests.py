@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gardenos.observability.events import RequestServed, observe
+from gardenos.web import limits
 
 HEADER: Final = "X-Request-Id"
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
@@ -20,6 +21,8 @@ _CRASHED = 500
 
 class Requests:
     """ASGI middleware: logs under the request's `X-Request-Id` where that is fit for a log.
+
+    Answers also carry what was noted of the limits that a request was counted against.
 
     Ray Serve gives every request one that brings none, and repeats it in the answer.
     """
@@ -40,6 +43,7 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                limits.add_headers(scope, message)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

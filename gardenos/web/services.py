@@ -13,6 +13,7 @@ from gardenos.core.clock import Clock, SystemClock
 from gardenos.core.config import Settings
 from gardenos.core.page import CursorSigner
 from gardenos.db.session import Database
+from gardenos.web.limits import Limits
 
 
 class TokenVerifier(Protocol):
@@ -57,6 +58,7 @@ class Services:
     verifier: TokenVerifier
     cursors: CursorSigner
     orchestrator: OrchestratorClient | None = None
+    limits: Limits | None = None
     clock: Clock = field(default_factory=SystemClock)
     extras: Mapping[str, Any] = field(default_factory=dict[str, Any])
 

@@ -12,7 +12,7 @@ from gardenos.core.config import ENV_PREFIX, Settings
 from gardenos.serve.environment import Ports, ray_environment
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
-_SETTING = re.compile(r"^\| `GARDENOS_(?P<name>[A-Z_]+)` \| (?P<default>[^|]*)\|", re.MULTILINE)
+_SETTING = re.compile(r"^\| `GARDENOS_(?P<name>[A-Z0-9_]+)` \| (?P<default>[^|]*)\|", re.MULTILINE)
 
 
 def section(title: str) -> str:

@@ -37,7 +37,7 @@ EXAMPLES = int(os.environ.get("GARDENOS_FUZZ_EXAMPLES", "12"))
 SEED = os.environ.get("GARDENOS_FUZZ_SEED")
 EMAIL, PASSWORD = "owner@example.org", "a password of some length"
 LONGEST_WAIT_S = 0.5
-EVENTS = "GET /ai/tasks/{task_id}/events"
+EVENTS = ("GET /ai/tasks/{task_id}/events", "GET /events")
 WAITING = {
     f"POST /ai/{path}" for path in ("leads/analyze", "follow-ups", "agents/{agent_type}/run")
 }
@@ -61,7 +61,7 @@ class Target:
 
 @asynccontextmanager
 async def installation(dsn: str) -> AsyncGenerator[Target]:
-    settings = settings_for(dsn)
+    settings = settings_for(dsn, webhooks_allow_private=True)
     async with local_installation(settings) as app, served(app) as url:
         database = app.state.services.database
         await ensure_operator(database, EMAIL, PASSWORD)
@@ -115,8 +115,31 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "scale_agents": Known({"replicas": 2}, parameters=TYPE),
         "run_agent": Known({"input": lead} | soon, parameters=TYPE),
         "follow_task": Known(parameters={"task_id": task} | soon),
+        "follow_events": Known(parameters={"entities": "leads"} | soon),
         **await record_requests(client, lead),
         **await steering_requests(client, made, analysis),
+        **await rights_requests(client, made),
+        **await program_requests(made),
+    }
+
+
+async def program_requests(made: Callable[..., Awaitable[str]]) -> dict[str, Known]:
+    """The same for keys and webhooks."""
+    key = {"name": "nightly", "scopes": ["leads:read"]}
+    hook = {"url": "https://127.0.0.1:1/hook", "entities": ["deals"]}
+    first, second = [{"key_id": await made("/v1/api-keys", json=key)} for _ in range(2)]
+    kept, doomed = [{"webhook_id": await made("/v1/webhooks", json=hook)} for _ in range(2)]
+    delivery = await made(f"/v1/webhooks/{kept['webhook_id']}/test")
+    of_hook = ("get_webhook", "rotate_webhook_secret", "send_test_to_webhook")
+    return {name: Known(parameters=kept) for name in of_hook} | {
+        "create_api_key": Known(key),
+        "get_api_key": Known(parameters=first),
+        "revoke_api_key": Known(parameters=second),
+        "create_webhook": Known(hook),
+        "change_webhook": Known({"active": False}, parameters=kept | {"If-Match": "*"}),
+        "delete_webhook": Known(parameters=doomed),
+        "list_webhook_deliveries": Known(parameters=kept),
+        "replay_webhook_delivery": Known(parameters=kept | {"delivery_id": delivery}),
     }
 
 
@@ -142,6 +165,56 @@ async def steering_requests(
         "pause_dispatch": Known({"reason": "Cleaning"}, parameters=TYPE),
         "put_limit": Known({"max_running": 5}, parameters=TYPE),
         "lift_limit": Known(parameters=TYPE),
+    }
+
+
+async def rights_requests(
+    client: httpx.AsyncClient, made: Callable[..., Awaitable[str]]
+) -> dict[str, Known]:
+    """The same for who may do what. Its people sign up, for us and for an agency of their own."""
+
+    async def invited(email: str, **sent: Any) -> str:
+        body = {"email": email, "role": "agent"}
+        answer = await client.post("/v1/invitations", json=body, **sent)
+        assert answer.is_success, answer.text
+        return answer.json()["token"]
+
+    async def signed_up(email: str, **data: str) -> dict[str, Any]:
+        body = {"email": email, "password": PASSWORD, "data": data}
+        answer = await client.post("/auth/v1/signup", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def member(email: str) -> dict[str, str]:
+        joined = await signed_up(email, invitation=await invited(email))
+        return {"user_id": joined["user"]["id"]}
+
+    agency = (await client.get("/v1/agency")).json()["id"]
+    stays, goes = await member("stays@example.org"), await member("goes@example.org")
+    other = (await signed_up("other@example.org"))["access_token"]
+    ours = await invited(EMAIL, headers={"Authorization": f"Bearer {other}"})
+    open_one = await made("/v1/invitations", json={"email": "b@example.org", "role": "agent"})
+    team, doomed = [await made("/v1/teams", json={"name": name}) for name in "ab"]
+    cell = {"role": "agent", "entity": "leads", "verb": "delete", "scope": "none"}
+    mask = {"role": "agent", "entity": "leads", "field": "email", "access": "hidden"}
+    any_version = {"If-Match": "*"}
+    return {
+        "get_member": Known(parameters=stays),
+        "change_member": Known({"role": "manager"}, parameters=stays | any_version),
+        "remove_member": Known(parameters=goes),
+        "create_invitation": Known({"email": "c@example.org", "role": "agent"}),
+        "withdraw_invitation": Known(parameters={"invitation_id": open_one}),
+        "get_open_invitation": Known(parameters={"token": await invited("d@example.org")}),
+        "accept_invitation": Known(parameters={"token": ours}),
+        "enter_agency": Known(parameters={"agency_id": agency}),
+        "get_team": Known(parameters={"team_id": team}),
+        "change_team": Known({"name": "Outbound"}, parameters={"team_id": team} | any_version),
+        "delete_team": Known(parameters={"team_id": doomed}),
+        "set_permissions": Known({"items": [cell]}),
+        "set_field_masks": Known({"items": [mask]}),
+        "find_person": Known(parameters={"email": "a@example.com"}),
+        "export_person": Known({"email": "a@example.com"}),
+        "erase_person": Known({"email": "nobody@example.com"}),
     }
 
 
@@ -219,8 +292,8 @@ def impatient(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -
     Whether a task ends meanwhile is open: one of the requests before may have paused all work.
     """
     label = case.operation.label
-    longest = LONGEST_STREAM_S if label == EVENTS else ai_models.LONGEST_WAIT_S
-    if label == EVENTS:
+    longest = LONGEST_STREAM_S if label in EVENTS else ai_models.LONGEST_WAIT_S
+    if label in EVENTS:
         case.query = {"wait_s": longest, **(case.query or {})}
     if label in WAITING and isinstance(case.body, dict):
         case.body.setdefault("wait_s", longest)

@@ -131,6 +131,8 @@ def test_only_what_needs_no_token_asks_for_none() -> None:
         "GET /auth/v1/settings",
         "GET /auth/v1/.well-known/jwks.json",
         "GET /v1/join/{token}",
+        "PUT /v1/attachments/content/{token}",
+        "GET /v1/attachments/content/{token}",
     }
 
 

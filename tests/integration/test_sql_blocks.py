@@ -17,6 +17,7 @@ from gardenos.crm.audit.models import Entry
 from gardenos.crm.deals.models import BoardStage, DealStage
 from gardenos.crm.leads.models import FollowUp, LeadScore
 from gardenos.crm.pipelines.models import Stage
+from gardenos.crm.privacy.models import Record
 from gardenos.crm.transfer.models import ImportCounts
 from gardenos.db import sql
 from gardenos.orchestrator.store import TaskView
@@ -47,6 +48,7 @@ FEEDS: dict[str, dict[str, type[BaseModel]]] = {
         "list_follow_ups": FollowUp,
     },
     "gardenos.crm.pipelines": {"list_stages": Stage},
+    "gardenos.crm.privacy": {"find_records": Record},
     "gardenos.crm.transfer": {"finish_import": ImportCounts, "get_import": ImportCounts},
     "gardenos.orchestrator": dict.fromkeys(("enqueue_batch", "find_by_keys"), TaskView),
     "gardenos.orchestrator.control": dict.fromkeys(("get_task", "list_tasks"), TaskView),

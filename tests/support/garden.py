@@ -40,7 +40,14 @@ class Garden:
     @property
     def env(self) -> dict[str, str]:
         ours = {n: v for n, v in os.environ.items() if not n.startswith("GARDENOS_")}
-        return ours | {"COLUMNS": "200"} | self.ports | {"GARDENOS_HOME": str(self.home.folder)}
+        return ours | {
+            "COLUMNS": "200",
+            # What is measured is how much it can do, not how much it lets one client do.
+            "GARDENOS_RATE_LIMIT_AGENCY": "0",
+            "GARDENOS_RATE_LIMIT_USER": "0",
+            "GARDENOS_HOME": str(self.home.folder),
+            **self.ports,
+        }
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -18,6 +18,9 @@ from gardenos.auth.keys import new_signing_key
 from gardenos.auth.tokens import TokenIssuer
 from gardenos.core.claims import Claims
 from gardenos.core.config import Settings
+from gardenos.crm.feed.hub import Hub
+from gardenos.crm.feed.routes import HUB
+from gardenos.crm.webhooks.fanout import Fanout
 from gardenos.db.pool import open_database
 from gardenos.db.session import Database
 from gardenos.observability import events, metrics
@@ -130,11 +133,18 @@ async def local_installation(
         waiter = TaskWaiter(database, dsn)
         waiter.start()
         stack.push_async_callback(waiter.stop)
+        hub = Hub(database, dsn)
+        hub.start()
+        stack.push_async_callback(hub.stop)
+        webhooks = Fanout(database)
+        hub.tell(webhooks.hint)
+        webhooks.start()
+        stack.push_async_callback(webhooks.stop)
         services = compose(
             settings,
             database,
             orchestrator=NearbyOrchestrator(orchestrator),
-            extras={WAITER: waiter},
+            extras={WAITER: waiter, HUB: hub},
         )
         yield create_api(services)
 

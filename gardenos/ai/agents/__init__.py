@@ -81,7 +81,9 @@ def create(
 ) -> BaseAIAgent[Any, Any]:
     """An agent with the model its installation is set to use. Raises `InvalidContent`."""
     kind = _kind(agent_type)
-    return kind(llm or models.create(settings), clock=clock)
+    agent = kind(llm or models.create(settings), clock=clock)
+    agent.configure(settings)
+    return agent
 
 
 def check_payload(agent_type: str, payload: Mapping[str, Any], *, pointer: str = "") -> None:

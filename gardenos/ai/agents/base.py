@@ -43,6 +43,7 @@ from gardenos.orchestrator.task import (
 
 if TYPE_CHECKING:
     from gardenos.core.claims import Claims
+    from gardenos.core.config import Settings
     from gardenos.core.ids import TaskId
     from gardenos.db.session import TenantSession
 
@@ -144,6 +145,9 @@ class BaseAIAgent(ABC, Generic[Input, Output]):
         self.llm = llm
         self.clock = clock or SystemClock()
         self._budgets = Budgets(self.clock)
+
+    def configure(self, settings: Settings) -> None:
+        """Take over what settings say of this type of agent. Nothing, unless a subclass does."""
 
     @abstractmethod
     async def work(self, request: Input, context: Context) -> Output | Unfinished:

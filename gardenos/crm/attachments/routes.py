@@ -17,7 +17,6 @@ from gardenos.core.errors import (
     IdempotencyKeyReused,
     InvalidContent,
     NotFound,
-    UnsupportedMedia,
 )
 from gardenos.crm.attachments import addresses, service
 from gardenos.crm.attachments.addresses import CONTENT, VALID_FOR, AddressExpired, Leave
@@ -166,7 +165,7 @@ async def download_attachment(
     status_code=204,
     response_class=Response,
     responses=problems.responses(
-        *problems.COMMON, AddressExpired, BodyTooLarge, InvalidContent, StorageUnavailable
+        *problems.COMMON, *problems.BODY, NotFound, AddressExpired, StorageUnavailable
     ),
     openapi_extra={
         "requestBody": {
@@ -213,9 +212,7 @@ async def put_content(token: Token, request: Request, services: ServicesDep) -> 
 @content.get(
     f"{CONTENT}{{token}}",
     response_class=Response,
-    responses=problems.responses(
-        *problems.COMMON, AddressExpired, NotFound, StorageUnavailable, UnsupportedMedia
-    )
+    responses=problems.responses(*problems.COMMON, AddressExpired, NotFound, StorageUnavailable)
     | {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}},
     openapi_extra={"security": []},
 )

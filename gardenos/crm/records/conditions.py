@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,12 +34,24 @@ from gardenos.crm.records.kinds import ORDERINGS, SQL_TYPES, Kind, Op
 from gardenos.crm.records.query import Sort
 
 _TEXT: Final = types.Text()
-_INPUTS: Final = {
+_STORED: Final[Mapping[Kind, str]] = {
+    Kind.INTEGER: "number",
+    Kind.NUMBER: "number",
+    Kind.DECIMAL: "number",
+    Kind.BOOLEAN: "boolean",
+}
+"""What JSON calls values of a kind; the others are written as text."""
+_INPUTS: Final[Mapping[Kind, str]] = {
+    Kind.INTEGER: "bigint",
+    Kind.NUMBER: "double precision",
+    Kind.DECIMAL: "numeric",
+    Kind.BOOLEAN: "boolean",
     Kind.DATE: "date",
     Kind.MOMENT: "timestamptz",
     Kind.ID: "uuid",
     Kind.JSON: "jsonb",
 }
+"""What PostgreSQL calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,7 @@ def _ordered(table: Table, condition: Condition, name: str) -> ColumnElement[boo
     if condition.number:
         # Only then is it cast: PostgreSQL would refuse the list over one value that is none.
         is_one = func.jsonb_typeof(_custom(table, field, "->")) == literal("number", _TEXT)
-        found, kind = case((is_one, cast(found, types.Numeric()))), Kind.NUMBER
+        found, kind = case((is_one, cast(found, types.Numeric()))), Kind.DECIMAL
     value = _bound(name, kind)
     match condition.op:
         case Op.LT:
@@ -117,15 +129,12 @@ def column(table: Table, field: Field) -> ColumnElement[Any]:
 
 
 def _fits(table: Table, field: Field, text: ColumnElement[Any]) -> ColumnElement[bool]:
-    stored = func.jsonb_typeof(_custom(table, field, "->"))
-    match field.kind:
-        case Kind.INTEGER | Kind.NUMBER | Kind.DECIMAL:
-            return stored == literal("number", _TEXT)
-        case Kind.BOOLEAN:
-            return stored == literal("boolean", _TEXT)
-        case _:
-            name = _INPUTS[field.kind]
-            return func.pg_input_is_valid(text, literal(name, _TEXT), type_=types.Boolean())
+    name = literal(_INPUTS[field.kind], _TEXT)
+    valid: ColumnElement[bool] = func.pg_input_is_valid(text, name, type_=types.Boolean())
+    stored = _STORED.get(field.kind)
+    if stored is None:
+        return valid
+    return and_(func.jsonb_typeof(_custom(table, field, "->")) == literal(stored, _TEXT), valid)
 
 
 def _custom(table: Table, field: Field, operator: str) -> ColumnElement[Any]:

@@ -130,7 +130,7 @@ class Entity:
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", self.path or self.noun)
         object.__setattr__(self, "table", _table(self.noun, self.fields))
-        _KNOWN[self.noun] = self
+        _KNOWN.setdefault(self.noun, self)
 
     @property
     def deletes(self) -> bool:

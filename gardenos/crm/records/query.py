@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -41,8 +42,8 @@ SEARCH: Final = TypeAdapter[str](Search)
 FLAG: Final = TypeAdapter(bool)
 TAG: Final = TypeAdapter[str](Annotated[NotBlank, Bounds(max_length=50)])
 VIEW: Final = TypeAdapter(UUID)
-_NUMBER: Final = TypeAdapter[Any](
-    Annotated[float, Bounds(allow_inf_nan=False)],
+_NUMBER: Final = TypeAdapter[Decimal](
+    Annotated[Decimal, Bounds(allow_inf_nan=False, max_digits=40, decimal_places=20)]
 )
 
 
@@ -284,17 +285,18 @@ def value_of(field: Field, op: Op, text: str) -> Any:
         texts = split(text, field.kind)
     except ValueError as error:
         raise Refused(str(error)) from None
+    if not texts:
+        raise Refused("names no value")
     if len(texts) > MAX_LISTED:
         raise Refused(f"names more than {MAX_LISTED} values")
     return [adapter(field).validate_python(one) for one in texts]
 
 
-def _number_or_text(text: str) -> float | str:
+def _number_or_text(text: str) -> Decimal | str:
     try:
-        number: float = _NUMBER.validate_python(text)
+        return _NUMBER.validate_python(text)
     except ValidationError:
         return _storable(text)
-    return number
 
 
 def _names(text: str, known: Iterable[str], what: str) -> list[str]:

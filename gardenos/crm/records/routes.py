@@ -196,10 +196,11 @@ def _add_get(made: APIRouter, entity: Entity) -> None:
             stored = await service.get(session, entity, record_id)
             if wanted.include:
                 included = await service.related(session, entity, [stored], wanted.include)
-        unchanged = None
-        if included is None:
-            unchanged = conditional.not_modified(if_none_match, stored.version)
-        return unchanged or _shown(stored, wanted.fields, included)
+        unchanged = conditional.not_modified(if_none_match, stored.version)
+        if unchanged is not None and included is None:
+            return unchanged
+        # What a record refers to changes without it.
+        return _shown(stored, wanted.fields, included)
 
     made.add_api_route(
         _of_one(entity),

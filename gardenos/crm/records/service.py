@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -255,7 +256,7 @@ def _condition(one: Filter) -> Condition:
     return Condition(
         one.field,
         one.op,
-        number=one.op in ORDERINGS and not one.field.typed and isinstance(one.value, float),
+        number=one.op in ORDERINGS and not one.field.typed and isinstance(one.value, Decimal),
         negated=one.op is Op.IS_NULL and not one.value,
     )
 

@@ -7,6 +7,10 @@ INSERT INTO imports (agency_id, created_by, filename)
 VALUES ($1, $2, $3)
 RETURNING id
 
+-- name: fit_custom_values
+SELECT number, custom, key, fault
+  FROM app.custom_fitted('leads', $1, $2)
+
 -- name: insert_leads
 -- What of a chunk is new: not the rows whose external_id is taken and, of those without one, none
 -- whose e-mail a lead or an earlier row has. Gives back those inserted.

@@ -99,6 +99,7 @@ async def _run(session: TenantSession, upload: Upload, table: Table) -> ImportRe
     import_id = await store.begin(session, upload.filename)
     tally = _Tally()
     while (chunk := await asyncio.to_thread(table.next_chunk, _CHUNK)).rows:
+        chunk = await _fitted(session, chunk)
         stored = await store.insert(session, import_id, numbers=chunk.numbers, values=chunk.values)
         tally.add(chunk, stored)
         if upload.score:
@@ -124,6 +125,25 @@ async def _run(session: TenantSession, upload: Upload, table: Table) -> ImportRe
         duplicates_by="external_id" if "external_id" in table.plan.fields else "email",
         columns=table.plan.uses(),
     )
+
+
+async def _fitted(session: TenantSession, chunk: Chunk) -> Chunk:
+    """The rows whose custom values fit the agency's fields; the others are rejected."""
+    found = await store.fitted(session, chunk.numbers, chunk.values) if chunk.numbers else {}
+    if not found:
+        return chunk
+    kept = Chunk(rejected=chunk.rejected, errors=list(chunk.errors))
+    for number, values in zip(chunk.numbers, chunk.values, strict=True):
+        custom, key, fault = found[number]
+        if fault is None:
+            kept.numbers.append(number)
+            kept.values.append([*values[:-1], custom])
+            continue
+        kept.rejected += 1
+        detail = f"The custom field {key} {fault}"
+        kept.errors.append(RowError(row=number, column=key, code="custom-field", detail=detail))
+    kept.errors.sort(key=lambda error: error.row)
+    return kept
 
 
 async def _enqueue(session: TenantSession, import_id: ImportId, leads: Sequence[LeadId]) -> int:

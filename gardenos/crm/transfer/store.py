@@ -25,6 +25,18 @@ async def begin(session: TenantSession, filename: str | None) -> ImportId:
     return ImportId(found)
 
 
+async def fitted(
+    session: TenantSession, numbers: Sequence[int], values: Sequence[Sequence[Any]]
+) -> dict[int, tuple[str, str | None, str | None]]:
+    """By row: its custom values as the agency's fields have them; or which does not fit, and why.
+
+    Empty where the agency defined none.
+    """
+    customs = [row[-1] for row in values]
+    rows = await session.fetch(QUERIES["fit_custom_values"], numbers, customs)
+    return {row["number"]: (row["custom"], row["key"], row["fault"]) for row in rows}
+
+
 async def insert(
     session: TenantSession,
     import_id: ImportId,

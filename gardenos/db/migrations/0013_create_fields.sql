@@ -268,6 +268,32 @@ BEGIN
 END
 $$;
 
+-- Values of rows to be imported, each with those of defined fields as what they are, or why it will not do.
+-- Nothing for an entity without definitions.
+CREATE FUNCTION app.custom_fitted(entity text, numbers integer[], customs text[])
+RETURNS TABLE (number integer, custom text, key text, fault text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM public.custom_fields f WHERE f.entity = custom_fitted.entity AND f.deleted_at IS NULL) THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+  WITH given AS (
+    SELECT w.n, w.c::jsonb AS c FROM unnest(numbers, customs) AS w(n, c)
+  ), checked AS MATERIALIZED (
+    SELECT v.n, v.k, v.value, app.custom_refusal(v.f, v.value) AS fault
+      FROM (SELECT g.n, f.key AS k, f AS f, coalesce(app.custom_converted(f.kind, f.options, g.c -> f.key), g.c -> f.key) AS value
+              FROM given g, public.custom_fields f
+             WHERE f.entity = custom_fitted.entity AND f.deleted_at IS NULL OFFSET 0) v
+  )
+  SELECT g.n, (g.c || coalesce(jsonb_object_agg(c.k, c.value) FILTER (WHERE c.value IS NOT NULL), '{}'))::text,
+         min(c.k) FILTER (WHERE c.fault IS NOT NULL),
+         (array_agg(c.fault ORDER BY c.k) FILTER (WHERE c.fault IS NOT NULL))[1]
+    FROM given g LEFT JOIN checked c ON c.n = g.n
+   GROUP BY g.n, g.c;
+END
+$$;
+
 -- Rows that retention removes take their values along. Runs as whoever removes them.
 CREATE FUNCTION app.drop_custom_values() RETURNS trigger
 LANGUAGE plpgsql AS $$

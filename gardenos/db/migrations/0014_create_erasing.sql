@@ -23,7 +23,7 @@ CREATE FUNCTION app.emptied(verb text, changes jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce((
   SELECT jsonb_object_agg(f, CASE verb WHEN 'create' THEN 'null' ELSE '[null, null]' END::jsonb)
-    FROM jsonb_object_keys(changes) f), '{}');
+    FROM jsonb_object_keys(CASE verb WHEN 'create' THEN changes - 'custom' || app.flat(changes) ELSE changes END) f), '{}');
 
 -- Whether a text, in lower case, says one of the words.
 CREATE FUNCTION app.says(said text, words text[]) RETURNS boolean
@@ -153,7 +153,7 @@ BEGIN
   UPDATE public.idempotency_keys k
      SET status = 410, headers = '{"content-type": "application/problem+json"}',
          body = convert_to('{"type":"urn:gardenos:problem:erased","title":"Erased","status":410,"detail":"'
-           || 'What this request was answered with has been erased with a person. Send it with a new key to do it anew."}', 'UTF8')
+           || 'The answer to this request was erased with a person. Send it with a new key to do it anew."}', 'UTF8')
    WHERE k.status IS DISTINCT FROM 410 AND k.body IS NOT NULL
      AND app.says(lower(encode(k.body, 'escape')), words || leads::text[] || contacts::text[] || activities::text[] || things::text[] || deals::text[]);
   GET DIAGNOSTICS rows = ROW_COUNT;

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gardenos.core.errors import InvalidRequest
+from gardenos.core.page import CursorSigner
+from gardenos.crm.leads.entity import LEADS
+from gardenos.crm.records import Field, service
 from gardenos.crm.records.kinds import Kind, Op
-from gardenos.crm.records.query import parameter, parameter_names
+from gardenos.crm.records.query import parameter, parameter_names, parse
 from tests.support.records import ENTITIES, fill, make
 
 if TYPE_CHECKING:
     import httpx
 
-    from gardenos.crm.records import Entity, Field
+    from gardenos.core.claims import Claims
+    from gardenos.crm.records import Entity
+    from gardenos.db.session import Database, TenantSession
     from gardenos.testing.postgres import AdminConnection
 
 COUNT = 23
@@ -168,6 +175,48 @@ async def test_a_custom_value_is_compared_as_what_it_is(api: httpx.AsyncClient) 
     assert await found(**{"custom.n.ne": "5"}) == [10, "7", "b", True, None]
     assert await found(**{"custom.n.contains": "B"}) == ["b"]
     assert await found(**{'custom.it\'s "ü" -- .n': "x"}) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "expected"),
+    [
+        (Kind.INTEGER, "5", [5, 10]),
+        (Kind.NUMBER, "5", [5, 7.5, 10]),
+        (Kind.DECIMAL, "5", [5, 7.5, 10]),
+        (Kind.DATE, "2026-01-02", ["2026-01-02"]),
+        (Kind.MOMENT, "2026-01-02T00:00:00Z", ["2026-01-02"]),
+    ],
+)
+async def test_a_typed_custom_field_passes_over_values_older_than_its_type(  # noqa: PLR0917 pytest
+    api: httpx.AsyncClient,
+    db: Database,
+    owner: Claims,
+    kind: Kind,
+    sent: str,
+    expected: list[Any],
+) -> None:
+    for value in (10, 7.5, 5, "many", "2026-01-02", "2026-13-41", True, None):
+        await make(api, "leads", custom={"n": value})
+
+    async def known(
+        _session: TenantSession, _entity: str, keys: Collection[str]
+    ) -> Mapping[str, Field]:
+        return {key: Field(name=f"custom.{key}", kind=kind, key=key) for key in keys}
+
+    typed = replace(LEADS, custom=known)
+    cursors = CursorSigner("0" * 32)
+    asked = [("custom.n.gte", sent), ("sort", "custom.n"), ("limit", "1")]
+    found: list[Any] = []
+    cursor: str | None = ""
+    async with db.session(owner) as session:
+        while cursor is not None:
+            query = parse(typed, [*asked, *([("cursor", cursor)] if cursor else [])])
+            page = await service.find(session, typed, query, cursors)
+            found += [item.values["custom"]["n"] for item in page.items]
+            cursor = page.next_cursor
+        with pytest.raises(InvalidRequest):
+            await service.find(session, typed, parse(typed, [("custom.n.gte", "never")]), cursors)
+    assert found == expected
 
 
 def sort_key(entity: Entity, name: str, item: dict[str, Any]) -> tuple[bool, Any]:

@@ -13,6 +13,7 @@ from gardenos.core.claims import UserRole
 from gardenos.crm.attachments import addresses, service
 from gardenos.crm.attachments.addresses import Leave
 from gardenos.crm.attachments.store import Place, opened
+from gardenos.crm.attachments.sweeper import Sweeper
 from gardenos.testing.postgres import make_member
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 CONTENT = b"%PDF-1.7 " + bytes(range(256)) * 8
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 ATTACHMENTS = "/v1/attachments"
+
+
+class InTwoDays:
+    """A clock that is ahead."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(days=2)
 
 
 @pytest.fixture
@@ -220,6 +228,20 @@ async def test_what_nobody_has_is_swept_and_what_is_kept_stays(
     assert (await api.get(f"{ATTACHMENTS}/{never['id']}")).status_code == 404
     link = (await api.get(f"{ATTACHMENTS}/{kept['id']}/download")).json()
     assert (await api.get(link["url"])).content == CONTENT
+
+
+async def test_the_sweeper_says_what_it_did_also_where_the_place_does_not_answer(
+    api: httpx.AsyncClient, crm_app: FastAPI, db: Database, lead: dict[str, Any]
+) -> None:
+    await attach(api, lead)
+    settings = crm_app.state.services.settings
+    sweeper = Sweeper(settings, db, clock=InTwoDays())
+    assert await sweeper.sweep() == "removed 0 files that no attachment has"
+    blocked = settings.home / "no-folder"
+    blocked.write_text("a file")
+    elsewhere = settings.model_copy(update={"attachments_url": str(blocked)})
+    said = await Sweeper(elsewhere, db).sweep()
+    assert said.startswith("swept no attachments: The place where files are kept does not answer.")
 
 
 async def test_a_bucket_gives_addresses_of_its_own(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import structlog
 
 from gardenos.core.claims import UserRole
 from gardenos.db.session import Role
+from gardenos.orchestrator.queue import PostgresQueue
 from gardenos.testing.postgres import make_member
 
 if TYPE_CHECKING:
@@ -295,3 +297,17 @@ async def test_a_request_id_that_is_none_is_left_out(
         async with db.session(owner) as session:
             await add_lead(session)
     assert [entry["request_id"] for entry in await entries(admin)] == [None]
+
+
+async def test_the_worker_forgets_what_programs_have_had_a_day_to_read(
+    admin: AdminConnection, db: Database, owner: Claims
+) -> None:
+    async with db.session(owner) as session:
+        await add_lead(session)
+        await add_lead(session)
+    await admin.execute("DELETE FROM outbox WHERE entity <> 'leads'")
+    first = await admin.fetchval("SELECT min(seq) FROM outbox")
+    await admin.execute("UPDATE outbox SET at = now() - interval '25 hours' WHERE seq = $1", first)
+    await PostgresQueue(db).prune(keep=timedelta(days=1), limit=10)
+    assert [row["seq"] for row in await admin.fetch("SELECT seq FROM outbox")] == [first + 1]
+    assert len(await entries(admin)) == 2

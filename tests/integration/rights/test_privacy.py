@@ -121,7 +121,7 @@ async def test_nothing_of_an_erased_person_is_left_and_everything_of_others_is(
     owner: Claims,
     stranger: Claims,
 ) -> None:
-    body = {"last_name": "Lovelace", "email": EMAIL.title()}
+    body = {"last_name": "Lovelace", "email": EMAIL.title(), "custom": {"size": "secret"}}
     key = {"Idempotency-Key": "of the erasing"}
     created = await privacy.post("/v1/leads", json=body, headers={"Idempotency-Key": "k"})
     await privacy.patch(
@@ -163,6 +163,7 @@ async def test_nothing_of_an_erased_person_is_left_and_everything_of_others_is(
     assert {entry["actor"] for entry in entries} == {str(owner.sub)}
     assert all(set(map(str, e["changes"].values())) == {"[None, None]"} for e in entries)
     assert entries[1]["changes"].keys() == {"notes"}
+    assert entries[2]["changes"].keys() == {"last_name", "email", "status", "custom.size"}
 
 
 async def test_erasing_twice_changes_nothing_the_second_time(

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel
 
-from gardenos.ai.agents import AGENT_TYPES, BaseAIAgent, Context, LeadAnalysisAgent, create
+from gardenos.ai.agents import BaseAIAgent, Context, LeadAnalysisAgent, create
 from gardenos.ai.agents.base import Unfinished
 from gardenos.ai.agents.follow_up import FollowUpAgent
 from gardenos.ai.llm import RulesLLM
@@ -114,7 +114,7 @@ async def test_a_model_that_scores_does_not_learn_who_the_lead_is() -> None:
         ({"lead_id": str(uuid4())}, "There is no lead"),
     ],
 )
-@pytest.mark.parametrize("agent_type", AGENT_TYPES)
+@pytest.mark.parametrize("agent_type", ["lead_analysis", "follow_up"])
 async def test_a_task_that_cannot_be_worked_on_fails_with_the_reason(
     agent_type: str, payload: dict[str, Any], why: str
 ) -> None:

@@ -66,11 +66,11 @@ def test_two_primaries_at_once_are_counted_in_seconds() -> None:
     assert overlap([[(0.0, 10.0)], [(2.0, 4.0)], [(3.0, 5.0)]]) == 3.0
 
 
-def test_a_span_lasts_from_when_it_was_first_seen_to_when_it_was_not() -> None:
+def test_a_span_lasts_from_the_first_sighting_to_the_last() -> None:
     spans = Spans()
-    for at, holds in enumerate([False, True, True, False, True]):
+    for at, holds in enumerate([False, True, True, False, True, True]):
         spans.see(holds=holds, at=float(at))
-    assert spans.all(9.0) == [(1.0, 3.0), (4.0, 9.0)]
+    assert spans.all() == [(1.0, 2.0), (4.0, 5.0)]
 
 
 def test_a_run_is_held_to_its_targets() -> None:

@@ -88,8 +88,8 @@ def test_the_sync_client_does_the_same_without_await(wire: Wire, garden: GardenO
 async def test_a_type_checker_sees_which_client_it_is(
     garden: GardenOS, agarden: AsyncGardenOS
 ) -> None:
-    assert_type(garden.leads.list(status="new"), Iterator[Lead])
-    assert_type(agarden.leads.list(status="new"), AsyncIterator[Lead])
+    assert_type(garden.leads.list({"status": "new"}), Iterator[Lead])
+    assert_type(agarden.leads.list({"status": "new"}), AsyncIterator[Lead])
     waiting = agarden.orchestrator.scale_agents("lead_analysis", 5)
     _ = assert_type(waiting, Coroutine[Any, Any, Scaling])
     waiting.close()
@@ -211,7 +211,7 @@ def test_waiting_gives_the_ended_task_however_it_ended(wire: Wire, garden: Garde
 
 def test_a_list_asks_for_pages_as_they_are_needed(wire: Wire, garden: GardenOS) -> None:
     wire.will(page(1, 2, next_cursor="after-2"))
-    leads = garden.leads.list(status="new", quality_score_gte=50, page_size=2)
+    leads = garden.leads.list({"status": "new", "quality_score.gte": 50}, page_size=2)
     assert next(leads).id.int == 1
     assert next(leads).id.int == 2
     assert len(wire.asked) == 1
@@ -233,9 +233,9 @@ def test_a_list_asks_for_pages_as_they_are_needed(wire: Wire, garden: GardenOS) 
 async def test_an_async_list_is_iterated_alike(wire: Wire, agarden: AsyncGardenOS) -> None:
     wire.will(page(1, next_cursor="x"), page(next_cursor="y"), page(2, next_cursor=None))
     since = datetime(2026, 1, 1, tzinfo=UTC)
-    found = [lead.id.int async for lead in agarden.leads.list(created_at_gte=since)]
+    found = [lead.id.int async for lead in agarden.leads.list({"created_at.gte": since})]
     assert found == [1, 2]
-    assert wire.asked[0].url.params["created_at.gte"] == "2026-01-01T00:00:00+00:00"
+    assert wire.asked[0].url.params["created_at.gte"] == "2026-01-01T00:00:00Z"
 
 
 def test_one_page_can_be_had_with_the_total(wire: Wire, garden: GardenOS) -> None:
@@ -251,9 +251,9 @@ def test_one_page_can_be_had_with_the_total(wire: Wire, garden: GardenOS) -> Non
 def test_a_change_carries_the_version_that_was_read(wire: Wire, garden: GardenOS) -> None:
     wire.will(*[httpx.Response(200, json=samples.lead(version=8)) for _ in range(3)])
     read = Lead.model_validate(samples.lead(version=7))
-    assert garden.leads.update(read, status="qualified", phone=None).version == 8
-    garden.leads.update(samples.LEAD_ID, version=3, notes="x")
-    garden.leads.update(samples.LEAD_ID, notes="x")
+    assert garden.leads.change(read, status="qualified", phone=None).version == 8
+    garden.leads.change(samples.LEAD_ID, version=3, notes="x")
+    garden.leads.change(samples.LEAD_ID, notes="x")
     assert body(wire.asked[0]) == {"status": "qualified", "phone": None}
     assert [r.headers.get("If-Match") for r in wire.asked] == ['"7"', '"3"', None]
 
@@ -270,6 +270,8 @@ def test_a_lead_is_deleted_and_restored(wire: Wire, garden: GardenOS) -> None:
 
 def test_what_agents_made_of_a_lead_is_read_to_the_end(wire: Wire, garden: GardenOS) -> None:
     score = {
+        "id": str(samples.TASK_ID),
+        "lead_id": str(samples.LEAD_ID),
         "quality_score": 1,
         "conversion_probability": 0.5,
         "provider": "rules",
@@ -292,7 +294,10 @@ def test_what_agents_made_of_a_lead_is_read_to_the_end(wire: Wire, garden: Garde
 
 
 def test_an_odd_id_stays_one_segment_of_the_path(wire: Wire, garden: GardenOS) -> None:
-    wire.will(httpx.Response(200, json={"served": 7}), problem(404, "not-found"))
+    wire.will(
+        httpx.Response(200, json={"id": "a", "agent_type": "b", "served": 7}),
+        problem(404, "not-found"),
+    )
     assert garden.orchestrator.metrics("lead_analysis#a/b?c")["served"] == 7
     with pytest.raises(NotFound):
         garden.leads.get("../tasks?x=1")

@@ -56,10 +56,10 @@ def test_two_posts_have_two_keys(wire: Wire, garden: GardenOS) -> None:
 def test_a_patch_is_never_repeated(wire: Wire, garden: GardenOS) -> None:
     wire.will(problem(503, "database-unavailable"))
     with pytest.raises(Unavailable):
-        garden.leads.update(samples.LEAD_ID, version=1, status="qualified")
+        garden.leads.change(samples.LEAD_ID, version=1, status="qualified")
     wire.will(httpx.ReadError("reset"))
     with pytest.raises(Unreachable):
-        garden.leads.update(samples.LEAD_ID, version=1, status="qualified")
+        garden.leads.change(samples.LEAD_ID, version=1, status="qualified")
     assert len(wire.asked) == 2
     assert wire.slept == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -12,11 +13,21 @@ import httpx
 import pytest
 
 from gardenos.core.errors import Conflict, NotFound
-from gardenos.sdk import AsyncGardenOS, GardenOS, Schedule, TaskFailed, Unreachable
+from gardenos.sdk import (
+    AsyncGardenOS,
+    GardenOS,
+    Schedule,
+    TaskFailed,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from gardenos.testing import samples
 from gardenos.testing.wire import problem
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gardenos.sdk import Change
     from gardenos.testing.wire import Wire
 
 AGENCY = UUID(int=9)
@@ -189,6 +200,64 @@ async def test_a_refusal_ends_it_and_so_do_breaks_without_end(
         next(garden.tasks.follow(samples.TASK_ID))
 
 
+async def test_changes_are_followed_from_where_one_was(
+    wire: Wire, garden: GardenOS, agarden: AsyncGardenOS
+) -> None:
+    change = {"entity": "leads", "id": str(AGENCY), "verb": "update", "at": "2026-01-01T00:00:00Z"}
+    told = f"id: b\nevent: change\ndata: {json.dumps(change)}\n\n"
+
+    def answers() -> None:
+        wire.will(
+            httpx.Response(200, text="id: a\nevent: ready\ndata: {}\n\n" + told),
+            httpx.Response(200, text="id: c\nevent: resync\ndata: {}\n\n"),
+        )
+
+    answers()
+    followed = garden.events.follow(["leads", "deals"], since="0")
+    assert [(c.event, c.event_id) for c in islice(followed, 3)] == [
+        ("ready", "a"),
+        ("change", "b"),
+        ("resync", "c"),
+    ]
+    assert [r.headers.get("Last-Event-ID") for r in wire.asked] == ["0", "b"]
+    assert wire.asked[0].url.params["entities"] == "leads,deals"
+    answers()
+    one = [c async for c in _first(agarden.events.follow(), 2)][1]
+    assert (one.entity, one.id, one.verb) == ("leads", str(AGENCY), "update")
+    assert wire.asked[2].headers.get("Last-Event-ID") is None
+    wire.answers[:] = [httpx.Response(200, text="event: change\ndata: [1]\n\n")]
+    with pytest.raises(UnexpectedAnswer, match="none of a change"):
+        next(garden.events.follow())
+
+
+async def _first(stream: AsyncIterator[Change], count: int) -> AsyncIterator[Change]:
+    for _ in range(count):
+        yield await anext(stream)
+
+
+def test_secrets_are_given_and_not_printed(wire: Wire, garden: GardenOS) -> None:
+    key = {
+        "id": str(AGENCY),
+        "name": "till",
+        "role": "agent",
+        "scopes": ["leads:read"],
+        "user_id": str(AGENCY),
+        "created_at": "2026-01-01T00:00:00Z",
+        "expires_at": None,
+        "last_used_at": None,
+        "revoked_at": None,
+        "key": "gk_secret",
+    }
+    wire.will(httpx.Response(201, json=key), httpx.Response(204))
+    made = garden.api_keys.create("till", scopes=["leads:read"], role="agent")
+    assert made.key is not None
+    assert made.key.get_secret_value() == "gk_secret"
+    assert "gk_secret" not in repr(made)
+    garden.api_keys.revoke(made)
+    assert body(wire.asked[0]) == {"name": "till", "scopes": ["leads:read"], "role": "agent"}
+    assert wire.paths[1] == f"DELETE /v1/api-keys/{AGENCY}"
+
+
 # -- schedules, pauses, limits ---------------------------------------------------------------
 
 
@@ -202,7 +271,7 @@ def test_a_schedule_is_changed_as_it_was_read(wire: Wire, garden: GardenOS) -> N
     made = garden.schedules.create(name="Daily", agent_type="lead_analysis", cron="0 7 * * *")
     assert isinstance(made, Schedule)
     assert made.next_runs == (datetime(2026, 12, 1, 7, tzinfo=UTC),)
-    assert garden.schedules.update(made, enabled=False).next_runs == ()
+    assert garden.schedules.change(made, enabled=False).next_runs == ()
     assert [each.name for each in garden.schedules.list()] == ["Daily"]
     garden.schedules.delete(made)
     assert body(wire.asked[0]) == {
