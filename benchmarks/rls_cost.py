@@ -11,6 +11,7 @@ import secrets
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
@@ -173,50 +174,68 @@ async def _explained(
 
 async def run(*, rounds: int, calls: int) -> dict[str, Timing]:
     """Measure on a server of its own; prints the plans of what misses the target."""
-    with running_server() as server:
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(running_server())
         admin = await asyncpg.connect(server.dsn("postgres"))
         await admin.execute("CREATE DATABASE reads")
         await admin.close()
-        dsn = server.dsn("reads")
-        await migrate.migrate(dsn, app_password=server.password)
-        admin = await asyncpg.connect(dsn)
+        await migrate.migrate(server.dsn("reads"), app_password=server.password)
+        admin = await asyncpg.connect(server.dsn("reads"))
+        stack.push_async_callback(admin.close)
         people = await fill(admin, agencies=20)
+        # No owner: of what others may do, the agency may have decided otherwise.
+        claims = Claims.of(people[7].sub, people[7].agency_id, UserRole.MANAGER)
         password = secrets.token_hex(16)
         await admin.execute(f"CREATE ROLE {_BYPASS} LOGIN BYPASSRLS PASSWORD '{password}'")
         await admin.execute(f"GRANT authenticated TO {_BYPASS} WITH INHERIT TRUE")
-        logins = [("gardenos_app", server.password), (_BYPASS, password)]
-        # No owner: of what others may do, the agency may have decided otherwise.
-        claims = Claims.of(people[7].sub, people[7].agency_id, UserRole.MANAGER)
-        found = await reads(admin, claims.agency_id, claims.sub)
-        conns: list[asyncpg.Connection[asyncpg.Record]] = []
-        for login, word in logins:
+
+        async def connected(login: str, word: str) -> asyncpg.Connection[asyncpg.Record]:
             conn = await asyncpg.connect(server.postgres.dsn(login, word, database="reads"))
+            stack.push_async_callback(conn.close)
             await conn.execute("SET jit = off")
             await conn.execute("SELECT set_config('request.jwt.claims', $1, false)", claims.json)
-            conns.append(conn)
-        bound, free = conns
+            return conn
+
+        bound = await connected("gardenos_app", server.password)
         await bound.execute("SET ROLE authenticated")
-        timings = {read.name: Timing() for read in found}
-        for read in found:
-            await _same_rows(bound, free, read)
-        with Progress(console=console) as bar:
-            shown = bar.add_task("", total=rounds * len(found))
-            for _ in range(rounds):
-                for read in found:
-                    bar.update(shown, description=read.name)
-                    await measure(bound, free, read, timings[read.name], calls=calls)
-                    bar.advance(shown)
+        free = await connected(_BYPASS, password)
+        found = await reads(admin, claims.agency_id, claims.sub)
+        timings = await _measured(bound, free, found, rounds=rounds, calls=calls)
         for read in found:
             if timings[read.name].ratio > TARGET:
-                console.rule(f"{read.name}: with policies, without")
-                for conn, sql, args in (
-                    (bound, read.statement, read.arguments),
-                    (free, read.bare, read.bare_arguments),
-                ):
-                    console.print(await _explained(conn, sql, args), markup=False)
-        for conn in (*conns, admin):
-            await conn.close()
+                await _explain(bound, free, read)
         return timings
+
+
+async def _measured(
+    bound: asyncpg.Connection[asyncpg.Record],
+    free: asyncpg.Connection[asyncpg.Record],
+    found: Sequence[Read],
+    *,
+    rounds: int,
+    calls: int,
+) -> dict[str, Timing]:
+    timings = {read.name: Timing() for read in found}
+    for read in found:
+        await _same_rows(bound, free, read)
+    with Progress(console=console) as bar:
+        shown = bar.add_task("", total=rounds * len(found))
+        for _ in range(rounds):
+            for read in found:
+                bar.update(shown, description=read.name)
+                await measure(bound, free, read, timings[read.name], calls=calls)
+                bar.advance(shown)
+    return timings
+
+
+async def _explain(
+    bound: asyncpg.Connection[asyncpg.Record],
+    free: asyncpg.Connection[asyncpg.Record],
+    read: Read,
+) -> None:
+    console.rule(f"{read.name}: with policies, without")
+    console.print(await _explained(bound, read.statement, read.arguments), markup=False)
+    console.print(await _explained(free, read.bare, read.bare_arguments), markup=False)
 
 
 def show(timings: dict[str, Timing], *, rounds: int, calls: int) -> None:
