@@ -131,3 +131,15 @@ async def test_a_repeated_request_takes_three_round_trips(api: httpx.AsyncClient
     await trips(api, "POST", "/v1/leads", json={"last_name": "Ada"}, headers=headers)
     found = await trips(api, "POST", "/v1/leads", json={"last_name": "Ada"}, headers=headers)
     assert len(found) == READ, found
+
+
+async def test_what_goes_with_begin_and_commit_is_kept_to_the_letter(
+    api: httpx.AsyncClient,
+) -> None:
+    name = "Ødå' \\' \\\\ \" $1 \u2028 😀'; DROP TABLE leads; --"
+    key = {"Idempotency-Key": "".join(map(chr, range(0x21, 0x7F)))}
+    first = await api.post("/v1/leads", json={"last_name": name, "notes": "\t\n"}, headers=key)
+    assert first.json()["last_name"] == name
+    again = await api.post("/v1/leads", json={"last_name": name, "notes": "\t\n"}, headers=key)
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+    assert again.headers["location"] == first.headers["location"]
