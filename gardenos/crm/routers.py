@@ -24,6 +24,7 @@ from gardenos.crm.feed.routes import router as events
 from gardenos.crm.leads.routes import router as leads
 from gardenos.crm.pipelines.routes import router as pipelines
 from gardenos.crm.privacy.routes import router as privacy
+from gardenos.crm.records.bulk.routes import router as jobs
 from gardenos.crm.tags.routes import records as tags_of_records
 from gardenos.crm.tags.routes import router as tags
 from gardenos.crm.tasks.routes import router as tasks
@@ -54,6 +55,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     attachments,
     attachment_content,
     imports,
+    jobs,
     events,
     webhooks,
     audit,

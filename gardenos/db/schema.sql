@@ -1632,6 +1632,51 @@ ALTER TABLE public.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.bulk_chunks (
+    agency_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    number integer NOT NULL,
+    operations bytea,
+    results bytea,
+    CONSTRAINT bulk_chunks_number_check CHECK ((number >= 0)),
+    CONSTRAINT done_or_to_be_done CHECK (((operations IS NULL) <> (results IS NULL)))
+);
+
+ALTER TABLE ONLY public.bulk_chunks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.bulk_chunks OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.bulk_chunks.operations IS 'JSON as bytes: it may hold text that no jsonb can.';
+
+CREATE TABLE public.bulk_jobs (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    created_by uuid NOT NULL,
+    role text NOT NULL,
+    key_id uuid,
+    scopes text[],
+    task_id uuid,
+    total integer NOT NULL,
+    succeeded integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    CONSTRAINT bulk_jobs_entity_check CHECK ((entity ~ '^[a-z][a-z_]{0,39}$'::text)),
+    CONSTRAINT bulk_jobs_failed_check CHECK ((failed >= 0)),
+    CONSTRAINT bulk_jobs_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text]))),
+    CONSTRAINT bulk_jobs_succeeded_check CHECK ((succeeded >= 0)),
+    CONSTRAINT bulk_jobs_total_check CHECK ((total > 0)),
+    CONSTRAINT no_more_is_done_than_there_is CHECK (((succeeded + failed) <= total))
+);
+
+ALTER TABLE ONLY public.bulk_jobs FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.bulk_jobs OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.bulk_jobs.role IS 'Of whoever sent it, at that time; so are key_id and scopes.';
+
 CREATE TABLE public.companies (
     id uuid DEFAULT uuidv7() NOT NULL,
     agency_id uuid NOT NULL,
@@ -2429,6 +2474,15 @@ ALTER TABLE ONLY public.attachments
 ALTER TABLE ONLY public.audit_log
     ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.bulk_chunks
+    ADD CONSTRAINT bulk_chunks_pkey PRIMARY KEY (agency_id, job_id, number);
+
+ALTER TABLE ONLY public.bulk_jobs
+    ADD CONSTRAINT bulk_jobs_agency_id_id_key UNIQUE (agency_id, id);
+
+ALTER TABLE ONLY public.bulk_jobs
+    ADD CONSTRAINT bulk_jobs_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.companies
     ADD CONSTRAINT companies_agency_id_id_key UNIQUE (agency_id, id);
 
@@ -2656,6 +2710,8 @@ CREATE INDEX audit_log_at_idx ON public.audit_log USING btree (agency_id, at DES
 
 CREATE INDEX audit_log_record_idx ON public.audit_log USING btree (agency_id, record_id, at DESC, id DESC);
 
+CREATE INDEX bulk_jobs_agency_idx ON public.bulk_jobs USING btree (agency_id, id DESC);
+
 CREATE INDEX companies_created_idx ON public.companies USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
 CREATE INDEX companies_deleted_idx ON public.companies USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
@@ -2863,6 +2919,12 @@ CREATE TRIGGER attachments_record_inserts AFTER INSERT ON public.attachments REF
 CREATE TRIGGER attachments_record_updates AFTER UPDATE ON public.attachments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('attachments', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER attachments_touch BEFORE UPDATE ON public.attachments FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER bulk_jobs_record_deletes AFTER DELETE ON public.bulk_jobs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('bulk_jobs', 'agency_id', '{id}', '{task_id,succeeded,failed,started_at,finished_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER bulk_jobs_record_inserts AFTER INSERT ON public.bulk_jobs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('bulk_jobs', 'agency_id', '{id}', '{task_id,succeeded,failed,started_at,finished_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER bulk_jobs_record_updates AFTER UPDATE ON public.bulk_jobs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('bulk_jobs', 'agency_id', '{id}', '{task_id,succeeded,failed,started_at,finished_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER companies_drop_custom AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
 
@@ -3151,6 +3213,15 @@ ALTER TABLE ONLY public.attachments
 
 ALTER TABLE ONLY public.attachments
     ADD CONSTRAINT attachments_agency_id_lead_id_fkey FOREIGN KEY (agency_id, lead_id) REFERENCES public.leads(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.bulk_chunks
+    ADD CONSTRAINT bulk_chunks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.bulk_chunks
+    ADD CONSTRAINT bulk_chunks_agency_id_job_id_fkey FOREIGN KEY (agency_id, job_id) REFERENCES public.bulk_jobs(agency_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.bulk_jobs
+    ADD CONSTRAINT bulk_jobs_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.companies
     ADD CONSTRAINT companies_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
@@ -3579,6 +3650,38 @@ CREATE POLICY audit_log_record ON public.audit_log FOR INSERT TO gardenos_owner 
 CREATE POLICY audit_log_select ON public.audit_log FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('audit'::text, 'read'::text) AS scope) = 'agency'::text)));
 
 CREATE POLICY audit_log_update ON public.audit_log FOR UPDATE TO authenticated USING (false);
+
+ALTER TABLE public.bulk_chunks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY bulk_chunks_delete ON public.bulk_chunks FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY bulk_chunks_insert ON public.bulk_chunks FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (EXISTS ( SELECT
+   FROM public.bulk_jobs j
+  WHERE ((j.id = bulk_chunks.job_id) AND (j.task_id IS NULL) AND (j.created_by = ( SELECT app.user_id() AS user_id)) AND (j.role = ( SELECT app.user_role() AS user_role)) AND (NOT (j.key_id IS DISTINCT FROM ((( SELECT app.claims() AS claims) ->> 'key_id'::text))::uuid)))))));
+
+CREATE POLICY bulk_chunks_select ON public.bulk_chunks FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (EXISTS ( SELECT
+   FROM public.bulk_jobs j
+  WHERE (j.id = bulk_chunks.job_id)))));
+
+CREATE POLICY bulk_chunks_update ON public.bulk_chunks FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (EXISTS ( SELECT
+   FROM public.bulk_jobs j
+  WHERE ((j.id = bulk_chunks.job_id) AND (j.created_by = ( SELECT app.user_id() AS user_id)) AND (j.role = ( SELECT app.user_role() AS user_role)) AND (NOT (j.key_id IS DISTINCT FROM ((( SELECT app.claims() AS claims) ->> 'key_id'::text))::uuid))))))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE public.bulk_jobs ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY bulk_jobs_delete ON public.bulk_jobs FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY bulk_jobs_insert ON public.bulk_jobs FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write) AND (created_by = ( SELECT app.user_id() AS user_id)) AND (role = ( SELECT app.user_role() AS user_role)) AND (NOT (key_id IS DISTINCT FROM ((( SELECT app.claims() AS claims) ->> 'key_id'::text))::uuid)) AND (NOT (to_jsonb(scopes) IS DISTINCT FROM (( SELECT app.claims() AS claims) -> 'scopes'::text)))));
+
+CREATE POLICY bulk_jobs_select ON public.bulk_jobs FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE
+    WHEN ( SELECT app.can_administer() AS can_administer) THEN true
+    ELSE (created_by = ( SELECT app.user_id() AS user_id))
+END));
+
+CREATE POLICY bulk_jobs_update ON public.bulk_jobs FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (created_by = ( SELECT app.user_id() AS user_id)))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY bulk_jobs_work ON public.bulk_jobs FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 ALTER TABLE public.companies ENABLE ROW LEVEL SECURITY;
 
@@ -4538,6 +4641,45 @@ GRANT SELECT(created_at) ON TABLE public.attachments TO gardenos_worker;
 GRANT SELECT(deleted_at) ON TABLE public.attachments TO gardenos_worker;
 
 GRANT SELECT ON TABLE public.audit_log TO authenticated;
+
+GRANT SELECT ON TABLE public.bulk_chunks TO authenticated;
+
+GRANT INSERT(agency_id) ON TABLE public.bulk_chunks TO authenticated;
+
+GRANT INSERT(job_id) ON TABLE public.bulk_chunks TO authenticated;
+
+GRANT INSERT(number) ON TABLE public.bulk_chunks TO authenticated;
+
+GRANT INSERT(operations),UPDATE(operations) ON TABLE public.bulk_chunks TO authenticated;
+
+GRANT UPDATE(results) ON TABLE public.bulk_chunks TO authenticated;
+
+GRANT SELECT ON TABLE public.bulk_jobs TO authenticated;
+GRANT SELECT ON TABLE public.bulk_jobs TO gardenos_agent;
+
+GRANT INSERT(agency_id) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT INSERT(entity) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT INSERT(created_by) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT INSERT(role) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT INSERT(key_id) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT INSERT(scopes) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT UPDATE(task_id) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT INSERT(total) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT UPDATE(succeeded) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT UPDATE(failed) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT UPDATE(started_at) ON TABLE public.bulk_jobs TO authenticated;
+
+GRANT UPDATE(finished_at) ON TABLE public.bulk_jobs TO authenticated;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.companies TO authenticated;
 GRANT SELECT ON TABLE public.companies TO gardenos_agent;

@@ -82,12 +82,13 @@ class Session:
     Every method raises `DatabaseUnavailable` where the server cannot be reached or goes away.
     """
 
-    __slots__ = ("begin", "begun", "conn", "last")
+    __slots__ = ("begin", "begun", "conn", "depth", "last")
 
     def __init__(self, conn: Connection, begin: str) -> None:
         self.conn = conn
         self.begin = begin
         self.begun = False
+        self.depth = 0
         self.last: list[str] = []
 
     async def _begin(self) -> None:
@@ -130,6 +131,28 @@ class Session:
     def execute_last(self, query: str, *args: Value) -> None:
         """Run a statement together with COMMIT: where it fails, nothing is stored."""
         self.last.append(_written_out(query, args))
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """What the block does takes effect as a whole, or where it raises not at all.
+
+        The transaction goes on either way. What the block left for `execute_last` goes with it.
+        """
+        name = f"s{self.depth}"
+        await self.execute_first(f"SAVEPOINT {name}")
+        self.depth += 1
+        kept = len(self.last)
+        try:
+            yield
+        except Exception:
+            del self.last[kept:]
+            if not _is_gone(self.conn):
+                await self.execute(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
+            raise
+        else:
+            await self.execute(f"RELEASE SAVEPOINT {name}")
+        finally:
+            self.depth -= 1
 
 
 class TenantSession(Session):

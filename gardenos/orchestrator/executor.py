@@ -9,11 +9,13 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import structlog
 
+from gardenos.core.claims import Claims
 from gardenos.core.errors import DatabaseUnavailable
 from gardenos.core.ids import AgencyId, TaskId
 from gardenos.db.session import Database, Role, TenantSession
@@ -50,6 +52,8 @@ class BatchReport:
 
 
 Tell: TypeAlias = Callable[[BatchReport], None]
+OpenSession: TypeAlias = Callable[[Claims], AbstractAsyncContextManager[TenantSession]]
+"""Begins a transaction of a member."""
 
 
 @runtime_checkable
@@ -71,6 +75,15 @@ class SaysWhetherItReads(Protocol):
         ...
 
 
+@runtime_checkable
+class ActsForMembers(Protocol):
+    """An agent that does what members asked for as they would: under their own claims and role."""
+
+    def act_through(self, open_session: OpenSession) -> None:
+        """Take over what opens their sessions."""
+        ...
+
+
 class Executor:
     """Works off batches for one agent, with bounded concurrency and a deadline per task."""
 
@@ -88,6 +101,8 @@ class Executor:
     ) -> None:
         self._database = database
         self._agent = agent
+        if isinstance(agent, ActsForMembers):
+            agent.act_through(database.session)
         self._deadline_s = deadline_s
         self._settle_every_s = settle_every_s
         self._watch_every_s = watch_every_s

@@ -11,6 +11,7 @@ from gardenos.sdk.api_keys import ApiKey, MadeApiKey
 from gardenos.sdk.attachments import Announced, Attachment, Download, Upload
 from gardenos.sdk.audit import AuditEntry
 from gardenos.sdk.base import Items, Page, Result
+from gardenos.sdk.bulk import BulkAnswer, BulkProblem, BulkResult, Job, JobResult
 from gardenos.sdk.client import AsyncGardenOS, GardenOS
 from gardenos.sdk.companies import Company
 from gardenos.sdk.contacts import Contact
@@ -68,6 +69,9 @@ __all__ = [
     "Attachment",
     "AuditEntry",
     "BoardStage",
+    "BulkAnswer",
+    "BulkProblem",
+    "BulkResult",
     "Cancelled",
     "Change",
     "Company",
@@ -89,6 +93,8 @@ __all__ = [
     "Invitation",
     "IssuedInvitation",
     "Items",
+    "Job",
+    "JobResult",
     "LaneHead",
     "Lead",
     "Limit",

@@ -20,6 +20,7 @@ from gardenos.sdk.attachments import Attachments
 from gardenos.sdk.audit import Audit
 from gardenos.sdk.auth import PasswordAuth, TokenAuth
 from gardenos.sdk.bound import D, Namespace, endpoint
+from gardenos.sdk.bulk import Jobs
 from gardenos.sdk.call import Call, model
 from gardenos.sdk.companies import Companies
 from gardenos.sdk.contacts import Contacts
@@ -94,6 +95,7 @@ class _Client(Namespace[D]):
         self.events = Events[D](driver)
         self.audit = Audit[D](driver)
         self.imports = Imports[D](driver)
+        self.jobs = Jobs[D](driver)
         self.orchestrator = Orchestrator[D](driver)
         self.tasks = Tasks[D](driver)
         self.agents = Agents[D](driver)

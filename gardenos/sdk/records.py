@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from gardenos.sdk.base import Included, Page, Result
 from gardenos.sdk.bound import D, Namespace, endpoint, listing
+from gardenos.sdk.bulk import BulkAnswer, Job, Operations, answer_or_job
 from gardenos.sdk.call import Call, given, model, nothing, post, segment
 
 if TYPE_CHECKING:
@@ -216,6 +217,19 @@ class Records(Namespace[D], Generic[D, R]):
         """Read a record, or some of its fields, with related ones. Raises `NotFound`."""
         params = given(fields=names(fields), include=names(include))
         return Call("GET", self._of(record), model(self.kind), params=params)
+
+    @endpoint
+    def bulk(
+        self, operations: Operations, *, idempotency_key: str | None = None
+    ) -> Call[BulkAnswer | Job]:
+        """Do many things, in this order; each succeeds or fails for itself.
+
+        As in `[{"op": "create", "record": {...}}, {"op": "update", "id": lead, "changes": {...}},
+        {"op": "delete", "id": lead, "version": 3}]`. Over 1,000 of them, up to 100,000, become a
+        `Job`, whose results `client.jobs` has.
+        """
+        path, sent = f"{self.path}/bulk", {"operations": plain(operations)}
+        return post(path, answer_or_job, json=sent, idempotency_key=idempotency_key)
 
     def _of(self, record: Ref[R], of_it: str = "") -> str:
         return f"{self.path}/{segment(id_of(record))}{of_it}"

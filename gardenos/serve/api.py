@@ -13,6 +13,7 @@ from gardenos.auth.api_keys.routes import router as api_keys
 from gardenos.auth.routes import router as sign_in
 from gardenos.core.config import Settings
 from gardenos.crm.attachments.addresses import CONTENT
+from gardenos.crm.records.bulk.routes import PATHS as BULK
 from gardenos.crm.routers import ROUTERS as CRM
 from gardenos.crm.transfer.routes import PATH as IMPORTS
 from gardenos.serve.health import router as health
@@ -47,7 +48,7 @@ def create_api(services: Services | None = None) -> FastAPI:
         BodyLimit,
         max_bytes=settings.max_body_bytes,
         larger={
-            IMPORTS: settings.max_import_bytes,
+            **dict.fromkeys((IMPORTS, *BULK), settings.max_import_bytes),
             CONTENT: settings.attachment_max_bytes,
         },
     )

@@ -42,7 +42,7 @@ BODY: tuple[type[GardenOSError], ...] = (
 """What a route that reads a JSON body can end in besides."""
 _MAX_LISTED = 100
 _MAX_QUOTED_CHARS = 200
-_BUSY = (
+BUSY = (
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -230,7 +230,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(GardenOSError, _on_ours)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
-    for kind in _BUSY:
+    for kind in BUSY:
         app.add_exception_handler(kind, _on_busy)
     app.add_exception_handler(asyncpg.ForeignKeyViolationError, _on_missing_parent)
     app.add_exception_handler(Exception, _on_anything)

@@ -30,3 +30,6 @@ INSERT INTO lead_conversions (agency_id, lead_id, status_before)
 SELECT agency_id, id, 'new' FROM leads WHERE agency_id = app.agency_id();
 INSERT INTO invitations (agency_id, email, role, digest, expires_at)
 SELECT app.agency_id(), 'bob@example.org', 'agent', sha256('token'), now();
+INSERT INTO bulk_jobs (agency_id, entity, created_by, role, total) SELECT app.agency_id(), 'leads', app.user_id(), app.user_role(), 1;
+INSERT INTO bulk_chunks (agency_id, job_id, number, operations)
+SELECT agency_id, id, 0, '[]' FROM bulk_jobs WHERE agency_id = app.agency_id();

@@ -13,13 +13,19 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 
 from gardenos.ai.agents.base import BaseAIAgent
+from gardenos.ai.agents.bulk_job import BulkJobAgent
 from gardenos.ai.agents.follow_up import FollowUpAgent
 from gardenos.ai.agents.lead_analysis import LeadAnalysisAgent
 from gardenos.ai.agents.webhook_delivery import WebhookDeliveryAgent
 from gardenos.core.errors import GardenOSError
 
 AgentClass: TypeAlias = type[BaseAIAgent[Any, Any]]
-BUILT_IN: tuple[AgentClass, ...] = (LeadAnalysisAgent, FollowUpAgent, WebhookDeliveryAgent)
+BUILT_IN: tuple[AgentClass, ...] = (
+    LeadAnalysisAgent,
+    FollowUpAgent,
+    WebhookDeliveryAgent,
+    BulkJobAgent,
+)
 ENTRY_POINTS = "gardenos.agents"
 """The group under which a package names its agents, each as `any_name = "module:Class"`."""
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}")

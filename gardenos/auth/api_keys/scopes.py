@@ -21,6 +21,7 @@ KINDS: Final = (
     "events",
     "files",
     "imports",
+    "jobs",
     "leads",
     "members",
     "permissions",

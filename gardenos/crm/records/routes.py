@@ -20,6 +20,7 @@ from gardenos.core.errors import (
     PreconditionRequired,
 )
 from gardenos.crm.records import document, service
+from gardenos.crm.records.bulk import routes as bulk
 from gardenos.crm.records.entity import Entity
 from gardenos.crm.records.models import Fields
 from gardenos.crm.records.query import parse, parse_shown, view_of
@@ -55,6 +56,7 @@ def router(entity: Entity) -> APIRouter:
     if entity.deletes:
         _add_delete(made, entity)
         _add_restore(made, entity)
+    bulk.add(made, entity)
     return made
 
 
