@@ -189,8 +189,9 @@ def _pause() -> Any:
 
 def name_of(lead: Lead) -> str:
     """How a person would call a lead."""
-    name = " ".join(filter(None, (lead.first_name, lead.last_name)))
-    return name or lead.company or lead.email or str(lead.external_id or lead.id)
+    name = " ".join(filter(None, (lead.get("first_name"), lead.get("last_name"))))
+    others = (lead.get(field) for field in ("company", "email", "external_id"))
+    return name or next(filter(None, others), str(lead.id))
 
 
 def show_leads(found: Iterable[Lead]) -> None:
@@ -198,7 +199,10 @@ def show_leads(found: Iterable[Lead]) -> None:
     listed = table(*score_columns(), "Lead", "Source", Column("Status", no_wrap=True))
     for lead in found:
         listed.add_row(
-            *score_of(lead), card(lead, lead.email), escape(lead.source or ""), lead.status
+            *score_of(lead),
+            card(lead, lead.get("email")),
+            escape(lead.get("source") or ""),
+            lead.get("status", ""),
         )
     console.print(listed if listed.row_count else "No leads match.")
 
@@ -213,14 +217,14 @@ def score_columns() -> tuple[Column, Column]:
 
 def score_of(lead: Lead) -> tuple[str, str]:
     """How good a lead is and how likely it converts; both empty until it is scored."""
-    quality = "" if lead.quality_score is None else str(lead.quality_score)
-    return quality, percent(lead.conversion_probability)
+    quality = lead.get("quality_score")
+    return "" if quality is None else str(quality), percent(lead.get("conversion_probability"))
 
 
 def card(lead: Lead, *more: str | None) -> str:
     """A lead in a cell: its name, its company, and what else, each on a line of its own."""
     name = name_of(lead)
-    below = [line for line in (lead.company, *more) if line and line != name]
+    below = [line for line in (lead.get("company"), *more) if line and line != name]
     return "\n".join([escape(name), *(f"[dim]{escape(line)}[/]" for line in below)])
 
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import os
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import Generator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Required, TypedDict, Unpack
 from uuid import UUID
-
-import httpx
 
 from gardenos.sdk.base import Result
 from gardenos.sdk.bound import D, endpoint
 from gardenos.sdk.call import Call, Step, model, nothing, post, raw
 from gardenos.sdk.records import SENT, ChangingRecords, Record, Ref, Version, plain
 
-_CHUNK = 256 * 1024
 _PATIENCE_S = 270.0
 """A large file takes its time."""
 
@@ -87,22 +84,6 @@ class AttachmentChanges(TypedDict, total=False):
     """What may be changed."""
 
     name: str
-
-
-class _File(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A file in pieces, from its beginning each time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __iter__(self) -> Iterator[bytes]:
-        with self._path.open("rb") as file:
-            while piece := file.read(_CHUNK):
-                yield piece
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self:
-            yield piece
 
 
 def _sha256(path: Path) -> str:
@@ -201,7 +182,7 @@ class Attachments(ChangingRecords[D, Attachment]):
             upload.method,
             upload.url,
             nothing,
-            stream=_File(file),
+            file=file,
             headers={
                 "Content-Type": "application/octet-stream",
                 "Content-Length": str(file.stat().st_size),

@@ -24,6 +24,10 @@ class Result(BaseModel):
             raise KeyError(name)
         return getattr(self, name)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """A field, or `default` where the answer held none of that name."""
+        return self[name] if name in self.keys() else default
+
     def keys(self) -> Iterable[str]:
         """The field names: with `[...]` this makes `dict(result)` and `**result` work."""
         return [*type(self).model_fields, *(self.model_extra or {})]

@@ -17,6 +17,8 @@ from gardenos.sdk import problems
 from gardenos.sdk.errors import UnexpectedAnswer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
     from gardenos.sdk.base import Page
@@ -44,8 +46,8 @@ class Call(Generic[T]):
     reads: Callable[[httpx.Response], T]
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     json: Any = None
-    stream: httpx.SyncByteStream | httpx.AsyncByteStream | None = None
-    """A body as it is, in pieces; one that either driver can send, each time from its beginning."""
+    file: Path | None = None
+    """A file that is the body; it is sent in pieces, each time from its beginning."""
     data: Mapping[str, Any] | None = None
     files: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception_type
@@ -22,6 +22,9 @@ from gardenos.sdk.errors import UnexpectedAnswer, Unreachable
 from gardenos.sdk.events import Event, EventReader, Stream
 from gardenos.sdk.problems import from_response, is_stopgap, retry_after_s, unreachable
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 T = TypeVar("T")
 
 _PASSING_ERRORS = (
@@ -33,6 +36,7 @@ _PASSING_ERRORS = (
 """The connection failed or broke. A read that timed out is not among them: it had its time."""
 _PASSING_STATUSES = frozenset({429, 502, 503, 504})
 _NO_CONTENT = 204
+_PIECE_BYTES = 256 * 1024
 _SILENCE_S = 60.0
 """A stream that says nothing for so long is broken: a comment comes every fifteen seconds."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
@@ -135,19 +139,21 @@ class Driver:
         self, client: httpx.Client | httpx.AsyncClient, call: Call[Any], give_up_at: float
     ) -> httpx.Request:
         left = max(0.1, give_up_at - self._monotonic())
-        request = client.build_request(
+        return client.build_request(
             call.method,
             call.path,
             params=dict(call.params),
+            content=None if call.file is None else self._pieces(call.file),
             json=call.json,
             data=call.data,
             files=call.files,
             headers=call.headers,
             timeout=min(left, self._limits.timeout_s + call.patience_s),
         )
-        if call.stream is not None:
-            request.stream = call.stream
-        return request
+
+    def _pieces(self, path: Path) -> Iterator[bytes] | AsyncIterator[bytes]:
+        """A file in pieces, as the driver's client takes them."""
+        raise NotImplementedError
 
     def _stream_request(
         self, client: httpx.Client | httpx.AsyncClient, call: Call[Any], reader: EventReader
@@ -159,6 +165,17 @@ class Driver:
         return client.build_request(
             call.method, call.path, params=dict(call.params), headers=headers, timeout=timeout
         )
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
+
+
+async def _awaited_pieces(path: Path) -> AsyncIterator[bytes]:
+    for piece in _pieces(path):
+        yield piece
 
 
 class SyncDriver(Driver):
@@ -175,6 +192,9 @@ class SyncDriver(Driver):
         super().__init__(limits, monotonic, client.auth)
         self.client = client
         self._sleep = sleep
+
+    def _pieces(self, path: Path) -> Iterator[bytes]:
+        return _pieces(path)
 
     def run(self, plan: Plan[T]) -> T:
         """The plan's result. Raises what the plan raises, and `Unreachable`."""
@@ -256,6 +276,9 @@ class AsyncDriver(Driver):
         super().__init__(limits, monotonic, client.auth)
         self.client = client
         self._sleep = sleep
+
+    def _pieces(self, path: Path) -> AsyncIterator[bytes]:
+        return _awaited_pieces(path)
 
     async def run(self, plan: Plan[T]) -> T:
         """The plan's result. Raises what the plan raises, and `Unreachable`."""

@@ -14,6 +14,7 @@ from tests.support.garden import Garden, new_garden
 _ORDER = (
     "test_garden_lifecycle",
     "test_notebook",
+    "test_sales_week",
     "test_real_leads",
     "test_garden_down",
     "test_serve_deploy",

@@ -25,7 +25,9 @@ SELECT id, deal_id, from_stage_id, stage_id, pipeline_id,
        CASE WHEN 'currency' = ANY (m.masks) THEN NULL ELSE currency END AS currency,
        moved_by, moved_at
   FROM deal_stages, (SELECT app.hidden_fields('deals') AS masks) AS m
- WHERE deal_id = $1 AND ($2::uuid IS NULL OR id < $2)
+ WHERE deal_id = $1
+   AND EXISTS (SELECT FROM deals d WHERE d.id = $1 AND d.deleted_at IS NULL)
+   AND ($2::uuid IS NULL OR id < $2)
  ORDER BY id DESC
  LIMIT $3
 
@@ -46,5 +48,6 @@ SELECT s.id, s.name, s.kind, s.probability, s.position,
               WHERE pipeline_id = $1 AND deleted_at IS NULL
               GROUP BY stage_id, currency) d ON d.stage_id = s.id
  WHERE s.pipeline_id = $1
+   AND EXISTS (SELECT FROM pipelines p WHERE p.id = $1 AND p.deleted_at IS NULL)
  GROUP BY s.id, m.masks
  ORDER BY s.position

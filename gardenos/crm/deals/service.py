@@ -40,11 +40,12 @@ async def close(
     Raises `Conflict` where its pipeline has no stage for that, `InvalidContent` where the stage asked
     for is none.
     """
-    stage_id = await store.end(session, deal_id, kind, how.stage_id)
-    if stage_id is None:
+    place = await store.end(session, deal_id, kind, how.stage_id)
+    if place is None:
         await service.get(session, DEALS, deal_id)
         raise _no_stage(how.stage_id, kind)
-    values = {"stage_id": stage_id, "close_reason": how.reason}
+    # With its pipeline, which is the deal's: what is said whole nobody has to look up.
+    values = {**place._asdict(), "close_reason": how.reason}
     return await service.change(session, DEALS, deal_id, values, versions=versions)
 
 
@@ -58,25 +59,28 @@ async def reopen(
     deal = await service.get(session, DEALS, deal_id)
     if deal.values.get("status") == DealStatus.OPEN:
         raise Conflict("The deal is open. A change of its `stage_id` moves it.")
-    stage_id = await store.way_back(session, deal_id, where.stage_id)
-    if stage_id is None:
+    place = await store.way_back(session, deal_id, where.stage_id)
+    if place is None:
         raise _no_stage(where.stage_id, DealStatus.OPEN)
-    return await service.change(session, DEALS, deal_id, {"stage_id": stage_id}, versions=versions)
+    return await service.change(session, DEALS, deal_id, place._asdict(), versions=versions)
 
 
 async def history(
     session: TenantSession, deal_id: UUID, query: PageQuery, cursors: CursorSigner
 ) -> DealStagePage:
     """Where a deal has stood, newest first. Raises `NotFound`, `InvalidCursor`."""
-    await service.get(session, DEALS, deal_id)
     scope = f"deal-stages:{session.claims.agency_id}:{deal_id}"
     before = pages.before(cursors, scope, query)
     found = await store.history(session, deal_id, limit=query.limit + 1, before=before)
+    if not found:
+        await service.get(session, DEALS, deal_id)
     page = pages.page(cursors, scope, query, found)
     return DealStagePage(items=list(page.items), next_cursor=page.next_cursor)
 
 
 async def board(session: TenantSession, pipeline_id: UUID) -> Board:
     """A pipeline at a glance. Raises `NotFound`."""
-    await service.get(session, PIPELINES, pipeline_id)
-    return Board(items=await store.board(session, pipeline_id))
+    stages = await store.board(session, pipeline_id)
+    if not stages:
+        await service.get(session, PIPELINES, pipeline_id)
+    return Board(items=stages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from uuid import UUID
 
 from gardenos.crm.deals.models import BoardStage, DealStage, DealStatus
@@ -11,18 +12,25 @@ from gardenos.db.session import TenantSession
 QUERIES = sql.load("gardenos.crm.deals")
 
 
+class Place(NamedTuple):
+    """Where a deal stands."""
+
+    pipeline_id: UUID
+    stage_id: UUID
+
+
 async def end(
     session: TenantSession, deal_id: UUID, kind: DealStatus, stage_id: UUID | None
-) -> UUID | None:
+) -> Place | None:
     """The stage of the deal's pipeline in which it ends; None where there is none of the kind."""
     row = await session.fetchrow(QUERIES["find_end"], deal_id, kind, stage_id)
-    return row["stage_id"] if row else None
+    return Place(row["pipeline_id"], row["stage_id"]) if row else None
 
 
-async def way_back(session: TenantSession, deal_id: UUID, stage_id: UUID | None) -> UUID | None:
+async def way_back(session: TenantSession, deal_id: UUID, stage_id: UUID | None) -> Place | None:
     """The open stage in which the deal goes on; None where there is none."""
     row = await session.fetchrow(QUERIES["find_way_back"], deal_id, stage_id)
-    return row["stage_id"] if row else None
+    return Place(row["pipeline_id"], row["stage_id"]) if row else None
 
 
 async def history(

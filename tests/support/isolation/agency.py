@@ -30,6 +30,8 @@ _PEOPLE: Final = frozenset(
     {"owner_id", "assignee_id", "user_id", "actor", "created_by", "invited_by", "members"}
 )
 _ROUNDS: Final = 3
+_PATIENCE: Final = 5
+_BUSY: Final = 503
 _MAKES: Final = frozenset({"201", "202"})
 _AT_LAST: Final = "convert_lead"
 """What makes a record of a record."""
@@ -53,7 +55,15 @@ class Sent:
 
 
 async def send(client: httpx.AsyncClient, sent: Sent) -> httpx.Response:
-    """Ask it."""
+    """Ask it, and again where the database was busy with an agent's work on the same records."""
+    for _ in range(_PATIENCE):
+        answer = await _send(client, sent)
+        if answer.status_code != _BUSY:
+            return answer
+    return await _send(client, sent)
+
+
+async def _send(client: httpx.AsyncClient, sent: Sent) -> httpx.Response:
     kind = sent.operation.body[0] if sent.operation.body else None
     more: dict[str, Any] = {}
     if kind == JSON and sent.body is not None:
@@ -61,7 +71,7 @@ async def send(client: httpx.AsyncClient, sent: Sent) -> httpx.Response:
     if kind not in (JSON, FORM, None):
         more["content"] = b"bytes"
     if kind == FORM:
-        text = sent.body["file"]
+        text = sent.body["file"] if sent.body else ""
         more["files"] = {"file": ("leads.csv", f"email,city\n{text}@example.org,{text}\n")}
     return await client.request(
         sent.operation.method,
@@ -79,6 +89,11 @@ def words(answer: httpx.Response) -> str:
         with ZipFile(BytesIO(answer.content)) as archive:
             said += "\n".join(archive.read(one).decode() for one in archive.namelist())
     return said
+
+
+def _said(record: Mapping[str, Any]) -> int:
+    """How many of a record's fields say something."""
+    return sum(value is not None for value in record.values())
 
 
 class Agency:
@@ -266,8 +281,7 @@ class Agency:
             self.ids[operation.path] += [str(one["id"]) for one in items if "id" in one]
         if items:
             # The one that says most: a filter by nothing finds nothing.
-            fullest = max(items, key=lambda one: sum(value is not None for value in one.values()))
-            self.samples[operation.path] = fullest
+            self.samples[operation.path] = max(items, key=_said)
 
     async def _read(self, sent: Sent) -> dict[str, Any]:
         answer = await send(self.client, sent)

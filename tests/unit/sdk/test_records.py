@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from datetime import UTC, date, datetime
@@ -28,6 +29,8 @@ from gardenos.testing import samples
 from gardenos.testing.wire import problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gardenos.testing.wire import Wire
 
 DEAL, COMPANY, STAGE = UUID(int=11), UUID(int=12), UUID(int=13)
@@ -131,6 +134,7 @@ def test_what_was_not_sent_is_not_taken_for_none(wire: Wire, garden: GardenOS) -
     with pytest.raises(KeyError):
         _ = read["amount"]
     assert not hasattr(read, "version")
+    assert (read.get("name"), read.get("amount"), read.get("amount", 0)) == ("Garden", None, 0)
     assert dict(read) == {"id": DEAL, "name": "Garden"}
     assert read.model_dump() == {"id": DEAL, "name": "Garden"}
     assert "amount" not in repr(read)
@@ -284,3 +288,43 @@ async def test_a_type_checker_knows_every_noun(garden: GardenOS, agarden: AsyncG
     change = agarden.todos.change(samples.TASK_ID, title="Call")
     _ = assert_type(change, Coroutine[Any, Any, Todo])
     change.close()
+
+
+# -- files -----------------------------------------------------------------------------------
+
+
+async def test_a_file_is_sent_anew_as_a_whole_and_without_a_token(
+    wire: Wire, garden: GardenOS, agarden: AsyncGardenOS, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.pdf"
+    plan.write_bytes(b"plan " * 200_000)
+    upload = {"method": "PUT", "url": "http://files.test/x", "expires_at": "2026-01-01T00:00:00Z"}
+    attachment = {"id": str(DEAL), "state": "pending", "bytes": 1_000_000}
+
+    def answers() -> None:
+        wire.will(
+            httpx.Response(201, json={**attachment, "upload": upload}),
+            problem(503, "unavailable"),
+            httpx.Response(204),
+            httpx.Response(200, json={**attachment, "state": "stored"}),
+        )
+
+    answers()
+    assert garden.attachments.store(plan, deal_id=DEAL).state == "stored"
+    answers()
+    assert (await agarden.attachments.store(plan, deal_id=DEAL)).state == "stored"
+    assert wire.paths[:4] == [
+        "POST /v1/attachments",
+        "PUT /x",
+        "PUT /x",
+        f"POST /v1/attachments/{DEAL}/confirm",
+    ]
+    announced = body(wire.asked[0])
+    assert announced["sha256"] == hashlib.sha256(plan.read_bytes()).hexdigest()
+    assert (announced["name"], announced["media_type"]) == ("plan.pdf", "application/pdf")
+    sent = [request for request in wire.asked if request.method == "PUT"]
+    assert [request.content for request in sent] == [plan.read_bytes()] * 4
+    for request in sent:
+        assert request.headers["Content-Length"] == "1000000"
+        assert "Transfer-Encoding" not in request.headers
+        assert "Authorization" not in request.headers

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
 
 from gardenos.sdk import AsyncGardenOS, GardenOS
+from gardenos.sdk.records import Records
 from gardenos.serve.api import create_api
 from tests.support.sdk_surface import URL, Method, methods, namespaces
 
 DOCUMENT = create_api().openapi()
 METHODS = methods()
+_CLIENT = AsyncGardenOS(URL, token="t")
 NOT_FOR_PROGRAMS: Mapping[str, str] = {
     "get_token": "every client signs in and refreshes by itself",
     "get_sign_in_health": "for what watches over the installation",
@@ -131,6 +134,21 @@ def test_both_clients_have_every_group_of_methods() -> None:
     )
     assert {**blocking, "": None} == {**awaited, "": None}
     assert awaited.keys() == {method.name.rpartition(".")[0] for method in METHODS}
+
+
+def test_the_page_names_every_method() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sdk.md").read_text("utf-8")
+    missing = [method.name for method in METHODS if not _named(method, page)]
+    assert missing == []
+
+
+def _named(method: Method, page: str) -> bool:
+    """Whether a page names a method: with its group, or once for all groups of records."""
+    group, _, own = method.name.rpartition(".")
+    of_records = isinstance(dict(namespaces(_CLIENT))[group], Records)
+    return f"`{method.name}(" in page or (
+        of_records and re.search(rf"[`.]{own}\(", page) is not None
+    )
 
 
 @_pairs
