@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from zipfile import ZipFile
 
-from tests.support.isolation.document import FORM, JSON, Bodies, Operation, Ref, alternatives
+from tests.support.isolation.document import FORM, JSON, SHORT, Bodies, Operation, Ref, alternatives
 
 if TYPE_CHECKING:
     import httpx
@@ -194,6 +194,8 @@ class Agency:
         elif name in ("sort", "fields", "include"):
             names = alternatives(schema)
             yield from names if name == "sort" else [",".join(names)]
+        elif name == "wait_s":
+            yield SHORT
         elif name == "q":
             yield self.token
         elif schema.get("type") == "boolean":
@@ -275,7 +277,7 @@ class Agency:
             first = await self._read(Sent(operation, path, {"limit": "1"}))
             if first.get("next_cursor"):
                 self.cursors[operation.path] = first["next_cursor"]
-        page = await self._read(Sent(operation, path))
+        page = await self._read(Sent(operation, path, operation.brief))
         items = [one for one in page.get("items", []) if isinstance(one, dict)]
         if not self.ids[operation.path]:
             self.ids[operation.path] += [str(one["id"]) for one in items if "id" in one]
