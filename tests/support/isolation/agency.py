@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zipfile import ZipFile
 
 from gardenos.crm.records.bulk.models import MAX_AT_ONCE
-from tests.support.isolation.document import FORM, JSON, Bodies, Operation, Ref, alternatives
+from tests.support.isolation.document import FORM, JSON, SHORT, Bodies, Operation, Ref, alternatives
 
 if TYPE_CHECKING:
     import httpx
@@ -222,6 +222,8 @@ class Agency:
         elif name in ("sort", "fields", "include"):
             names = alternatives(schema)
             yield from names if name == "sort" else [",".join(names)]
+        elif name == "wait_s":
+            yield SHORT
         elif name == "q":
             yield self.token
         elif schema.get("type") == "boolean":
@@ -304,7 +306,7 @@ class Agency:
             first = await self._read(Sent(operation, path, {"limit": "1"}))
             if first.get("next_cursor"):
                 self.cursors[operation.path] = first["next_cursor"]
-        page = await self._read(Sent(operation, path))
+        page = await self._read(Sent(operation, path, operation.brief))
         items = [one for one in page.get("items", []) if isinstance(one, dict)]
         if not self.ids[operation.path]:
             self.ids[operation.path] += [str(one["id"]) for one in items if "id" in one]
