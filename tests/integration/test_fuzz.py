@@ -27,6 +27,7 @@ from gardenos.ai import models as ai_models
 from gardenos.ai.progress import LONGEST_STREAM_S
 from gardenos.auth.operators import ensure_operator, issue_access_token
 from gardenos.auth.tokens import TokenIssuer
+from gardenos.crm.records.bulk.models import MAX_AT_ONCE
 from gardenos.db.session import Role
 from gardenos.testing.postgres import PostgresServer
 from tests.support.fuzzing import Known, record_requests
@@ -92,6 +93,9 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
     doomed = {"lead_id": await made("/v1/leads", json={"first_name": "Eve"})}
     imported = await made("/v1/imports", files={"file": ("a.csv", b"email\na@example.com\n")})
     analysis = {"agent_type": "lead_analysis", "payload": lead}
+    tasks = {"operations": [{"op": "create", "record": {"title": "Call"}}]}
+    many = {"operations": tasks["operations"] * (MAX_AT_ONCE + 1)}
+    job = {"job_id": await made("/v1/tasks/bulk", json=many)}
     task = await made("/ai/tasks", json=analysis)
     [agent, *_] = (await client.get("/ai/agents")).json()["items"]
     soon = {"wait_s": LONGEST_WAIT_S}
@@ -106,6 +110,9 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "change_lead": Known({"city": "Rome"}, parameters=lead | {"If-Match": "*"}),
         "delete_lead": Known(parameters=doomed),
         "get_import": Known(parameters={"import_id": imported}),
+        "bulk_tasks": Known(tasks),
+        "get_job": Known(parameters=job),
+        "list_job_results": Known(parameters=job),
         "submit_tasks": Known(analysis),
         "read_task": Known(parameters={"task_id": task}),
         "replay_task": Known(parameters={"task_id": dead}),

@@ -50,13 +50,14 @@ def router(entity: Entity) -> APIRouter:
     _add_list(made, entity)
     if entity.new is not None:
         _add_create(made, entity)
+    # Before what takes any word there for an id.
+    bulk.add(made, entity)
     _add_get(made, entity)
     if entity.changes is not None:
         _add_change(made, entity)
     if entity.deletes:
         _add_delete(made, entity)
         _add_restore(made, entity)
-    bulk.add(made, entity)
     return made
 
 

@@ -229,3 +229,10 @@ async def test_a_body_may_be_as_large_as_an_import_and_no_larger(
     assert (await bulk(api, LEADS, create(description="x" * 15_000)))["results"]
     answer = await api.post(LEADS, content=b"{}", headers={"Content-Length": str(most + 1)})
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "PUT", "PATCH", "DELETE"])
+async def test_bulk_is_no_id_of_a_record(api: httpx.AsyncClient, method: str) -> None:
+    answer = await api.request(method, LEADS)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert answer.json()["status"] == 405

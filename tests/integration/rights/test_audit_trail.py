@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 UNRECORDED = {
     "agent_tasks": "the queue is its own record: who asked, when, and what came of it",
     "audit_log": "it is the record",
+    "bulk_chunks": "what a job is still to do and what it did, of which each record has its own entry",
     "custom_values": "kept by a trigger with the record, whose values are recorded",
     "deal_stages": "written by a trigger with the change of the deal, which is recorded",
     "dispatch_limits": "the operator's; operator_actions keeps who set them",

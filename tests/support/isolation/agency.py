@@ -7,11 +7,13 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from zipfile import ZipFile
 
-from tests.support.isolation.document import FORM, JSON, Bodies, Operation, Ref, alternatives
+from gardenos.crm.records.bulk.models import MAX_AT_ONCE
+from tests.support.isolation.document import FORM, JSON, SHORT, Bodies, Operation, Ref, alternatives
 
 if TYPE_CHECKING:
     import httpx
@@ -37,6 +39,9 @@ _AT_LAST: Final = "convert_lead"
 """What makes a record of a record."""
 _SECRET: Final = "token"
 """A path parameter that is no id: no id will do for it."""
+_JOBS: Final = "/v1/jobs"
+_BULK: Final = "/bulk"
+_BECOMES_A_JOB: Final = "/v1/tags/bulk"
 _ZIP: Final = "application/zip"
 
 
@@ -129,6 +134,10 @@ class Agency:
             "win_deal": lambda: self._closing("won"),
             "lose_deal": lambda: self._closing("lost"),
         }
+        special |= {
+            one.name: partial(self._bulk, one) for one in operations if one.path.endswith(_BULK)
+        }
+        self._schemas = schemas
         self.bodies = Bodies(schemas, self, 10, special)
 
     def text(self) -> str:
@@ -172,6 +181,25 @@ class Agency:
             ]
         }
 
+    def _bulk(self, operation: Operation) -> dict[str, Any]:
+        """A record to store and one of its own to change; of tags, so many that they become a job."""
+        if operation.path == _BECOMES_A_JOB:
+            return {
+                "operations": [{"op": "delete", "id": str(self.claims.sub)}] * (MAX_AT_ONCE + 1)
+            }
+        noun = operation.path.removesuffix(_BULK)
+        assert operation.body is not None
+        possible = str(self._schemas[operation.body[1]["$ref"].rpartition("/")[2]])
+        found: list[dict[str, Any]] = []
+        if "BulkCreate" in possible:
+            [creating] = [
+                one for one in self._operations if (one.method, one.path) == ("post", noun)
+            ]
+            found.append({"op": "create", "record": self.bodies.of(creating)})
+        if "BulkUpdate" in possible and self.ids[noun]:
+            found.append({"op": "update", "id": self.ids[noun][0], "changes": {}})
+        return {"operations": found or [{"op": "delete", "id": str(self.claims.sub)}]}
+
     def _closing(self, kind: str) -> dict[str, Any]:
         [stage] = [one["id"] for one in self._stages if one["kind"] == kind][:1] or [None]
         return {"reason": self.text()} | ({"stage_id": Ref(stage)} if stage else {})
@@ -194,6 +222,8 @@ class Agency:
         elif name in ("sort", "fields", "include"):
             names = alternatives(schema)
             yield from names if name == "sort" else [",".join(names)]
+        elif name == "wait_s":
+            yield SHORT
         elif name == "q":
             yield self.token
         elif schema.get("type") == "boolean":
@@ -254,8 +284,9 @@ class Agency:
             self.made.append(sent)
         record = answer.json()
         if "id" in record:
-            self.ids[operation.path].append(record["id"])
-            self.samples[operation.path] = record
+            listed = _JOBS if operation.path.endswith(_BULK) else operation.path
+            self.ids[listed].append(record["id"])
+            self.samples[listed] = record
 
     async def _look_at_stages(self) -> None:
         if not self.ids["/v1/pipelines"]:
@@ -275,7 +306,7 @@ class Agency:
             first = await self._read(Sent(operation, path, {"limit": "1"}))
             if first.get("next_cursor"):
                 self.cursors[operation.path] = first["next_cursor"]
-        page = await self._read(Sent(operation, path))
+        page = await self._read(Sent(operation, path, operation.brief))
         items = [one for one in page.get("items", []) if isinstance(one, dict)]
         if not self.ids[operation.path]:
             self.ids[operation.path] += [str(one["id"]) for one in items if "id" in one]

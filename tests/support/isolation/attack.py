@@ -148,6 +148,7 @@ class Intruder:
             return
         asked = operation.parameters("query")
         always = {name: "true" for name in ("total", "include_deleted") if name in asked}
+        always |= operation.brief
         for name, schema in asked.items():
             for value in self._other.values(operation, name, schema):
                 sent = self._request(operation, own)
@@ -176,7 +177,8 @@ class Intruder:
     def _request(self, operation: Operation, parameters: Mapping[str, str]) -> Sent:
         headers = {"If-Match": "*"} if "If-Match" in operation.parameters("header") else {}
         path = operation.path.format(**parameters)
-        return Sent(operation, path, body=self._own.bodies.of(operation), headers=headers)
+        body = self._own.bodies.of(operation)
+        return Sent(operation, path, operation.brief, body, headers)
 
     async def _answer(self, sent: Sent) -> httpx.Response | None:
         self.found.asked[sent.operation.name] += 1

@@ -53,6 +53,11 @@ class Operation:
         return {one["name"]: one["schema"] for one in found if one["in"] == where}
 
     @property
+    def brief(self) -> dict[str, str]:
+        """What has it answer soon, where it would wait for something to happen."""
+        return {"wait_s": SHORT} if "wait_s" in self.parameters("query") else {}
+
+    @property
     def required(self) -> dict[str, Mapping[str, Any]]:
         """The parameters of its query without which it answers nothing."""
         found = self.said.get("parameters", [])
@@ -89,6 +94,7 @@ def alternatives(schema: Mapping[str, Any]) -> list[str]:
     return found[1].split("|") if found else []
 
 
+SHORT: Final = "0.2"
 ONE_REFERENCE: Final = frozenset({"create_attachment"})
 """Operations whose body names one record, of any kind."""
 MEANT: Final[Mapping[str, Any]] = {
@@ -104,6 +110,8 @@ MEANT: Final[Mapping[str, Any]] = {
     "every_agency": False,
     "mapping": None,
     "encoding": None,
+    "entities": None,
+    "url": "https://1.1.1.1/hook",
     "media_type": "text/plain",
     "sha256": None,
     "options": None,

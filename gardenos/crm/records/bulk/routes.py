@@ -24,12 +24,14 @@ from gardenos.web import idempotency, paging, problems
 from gardenos.web.idempotency import IdempotencyKey
 from gardenos.web.paging import PageQuery
 from gardenos.web.params import StrictRoute
+from gardenos.web.problems import ProblemResponse
 from gardenos.web.services import ServicesDep
 
 PATHS: Final[set[str]] = set()
 """Where bodies may be as large as those of imports."""
 _MULTI_STATUS: Final = 207
 _ACCEPTED: Final = 202
+_OTHERS: Final = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"]
 _LOCATION: Final[dict[str, Any]] = {
     "Location": {"description": "Where the job is.", "schema": {"type": "string"}}
 }
@@ -57,6 +59,7 @@ def add(made: APIRouter, entity: Entity) -> None:
 
             return await idempotency.once(session, key, seen, effect)
 
+    _refuse_others(made)
     bulk.__annotations__["body"] = body_of(entity)
     made.add_api_route(
         "/bulk",
@@ -83,6 +86,22 @@ def add(made: APIRouter, entity: Entity) -> None:
             },
         },
     )
+
+
+def _refuse_others(made: APIRouter) -> None:
+    """Answer what is no POST here, before `bulk` is taken for the id of a record."""
+
+    async def refuse(request: Request) -> Response:
+        path = request.url.path
+        body = {
+            "type": "about:blank",
+            "title": "Method Not Allowed",
+            "status": 405,
+            "detail": f"{request.method} {path}: Method Not Allowed.",
+        }
+        return ProblemResponse(body, 405, headers={"Allow": "POST"})
+
+    made.add_api_route("/bulk", refuse, methods=_OTHERS, include_in_schema=False)
 
 
 async def _answer(session: TenantSession, entity: Entity, body: Bulk) -> Response:
