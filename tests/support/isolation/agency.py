@@ -256,7 +256,8 @@ class Agency:
         """Set what there is to set, and look at what came of it all."""
         for operation in self._operations:
             sets = operation.method == "put" and not operation.path.startswith(_SIGN_IN)
-            if sets or operation.name == _AT_LAST:
+            fits = self.parameters(operation) is not None
+            if fits and (sets or operation.name == _AT_LAST):
                 headers = {"If-Match": "*"} if "If-Match" in operation.parameters("header") else {}
                 answer = await send(self.client, self.request(operation, headers=headers))
                 if not answer.is_success:
