@@ -310,9 +310,6 @@ SELECT app.purge_deleted($1, $2)
 -- name: prune_idempotency_keys
 DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval
 
--- name: prune_outbox
-DELETE FROM outbox WHERE at < now() - $1::interval
-
 -- name: depth_by_type
 -- Asked every second, so it reads at most $1 index entries of a type's queue, and what runs. What has
 -- ended it never passes over. The oldest is exact all the same: it is the head of a lane.

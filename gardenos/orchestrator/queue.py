@@ -304,7 +304,6 @@ class PostgresQueue:
             # A transaction of its own: what cannot be removed there keeps no tasks here.
             async with self._database.system(Role.WORKER) as session:
                 await session.fetchval(QUERIES["purge_deleted"], keep_deleted, limit)
-                await session.execute(QUERIES["prune_outbox"], timedelta(days=1))
         return gone
 
     async def overrides(self) -> dict[str, int]:

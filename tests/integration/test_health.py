@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gardenos.ai.agents import AGENT_TYPES
 from gardenos.observability import metrics
 from gardenos.observability.events import observe, subscribe
 from gardenos.orchestrator.queue import PostgresQueue
@@ -129,7 +130,8 @@ async def test_a_type_without_an_agent_is_not_ready(settings: Settings) -> None:
         local_installation(settings, present=["lead_analysis"]) as app,
         client_of(app) as client,
     ):
-        absent = "No agent runs yet for follow_up."
+        others = [agent_type for agent_type in AGENT_TYPES if agent_type != "lead_analysis"]
+        absent = f"No agent runs yet for {', '.join(others)}."
         status, told = await eventually(
             lambda: readiness(client), lambda seen: seen[1]["checks"]["orchestrator"] == absent
         )

@@ -86,6 +86,8 @@ WITH changes AS MATERIALIZED (
     FROM changes c
     JOIN webhooks w ON w.agency_id = c.agency_id
    WHERE w.active AND c.at >= w.created_at
+     -- How programs are answered is no record of theirs: a webhook is not told of itself.
+     AND c.entity NOT IN ('webhooks', 'api_keys')
      AND (w.entities IS NULL OR c.entity = ANY (w.entities))
      AND (w.verbs IS NULL OR c.verb = ANY (w.verbs))
    ORDER BY c.txid, c.seq

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,7 +12,6 @@ import structlog
 
 from gardenos.core.claims import UserRole
 from gardenos.db.session import Role
-from gardenos.orchestrator.queue import PostgresQueue
 from gardenos.testing.postgres import make_member
 
 if TYPE_CHECKING:
@@ -34,6 +32,7 @@ UNRECORDED = {
     "llm_calls": "written once for each call and never changed",
     "llm_spend": "a sum of llm_calls",
     "outbox": "it is the record, for programs",
+    "webhook_deliveries": "each is the log of how a change was told, and names the change",
     "task_schedules": "the queue's: the orchestrator moves it on at every due time",
 }
 """The tables of agencies whose changes the log does not have, and why."""
@@ -298,17 +297,3 @@ async def test_a_request_id_that_is_none_is_left_out(
         async with db.session(owner) as session:
             await add_lead(session)
     assert [entry["request_id"] for entry in await entries(admin)] == [None]
-
-
-async def test_the_worker_forgets_what_programs_have_had_a_day_to_read(
-    admin: AdminConnection, db: Database, owner: Claims
-) -> None:
-    async with db.session(owner) as session:
-        await add_lead(session)
-        await add_lead(session)
-    await admin.execute("DELETE FROM outbox WHERE entity <> 'leads'")
-    first = await admin.fetchval("SELECT min(seq) FROM outbox")
-    await admin.execute("UPDATE outbox SET at = now() - interval '25 hours' WHERE seq = $1", first)
-    await PostgresQueue(db).prune(keep=timedelta(days=1), limit=10)
-    assert [row["seq"] for row in await admin.fetch("SELECT seq FROM outbox")] == [first + 1]
-    assert len(await entries(admin)) == 2

@@ -78,8 +78,12 @@ class World:
     async def clone(self, entity: Entity, row_id: UUID, **changes: Any) -> None:
         """Put in another record, like the agency's first one but for the changes."""
         columns = ", ".join(entity.columns)
-        ours = [c for c in entity.distinct if entity.columns[c] == "text" and c not in changes]
-        changes |= {column: str(row_id)[:20] for column in ours} | {"id": str(row_id)}
+        ours = [
+            column
+            for column in entity.distinct - {"entity"}
+            if entity.columns[column] == "text" and column not in changes
+        ]
+        changes |= dict.fromkeys(ours, f"k{row_id.hex[-19:]}") | {"id": str(row_id)}
         if "is_default" in entity.columns:
             changes["is_default"] = False
         await self.conn.execute(
