@@ -3914,6 +3914,8 @@ CREATE POLICY field_masks_delete ON public.field_masks FOR DELETE TO authenticat
 
 CREATE POLICY field_masks_insert ON public.field_masks FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
 
+CREATE POLICY field_masks_owner ON public.field_masks FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY field_masks_select ON public.field_masks FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY field_masks_update ON public.field_masks FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
@@ -4139,6 +4141,8 @@ ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY permissions_delete ON public.permissions FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
 
 CREATE POLICY permissions_insert ON public.permissions FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY permissions_owner ON public.permissions FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY permissions_select ON public.permissions FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
@@ -4390,6 +4394,8 @@ CREATE POLICY team_members_delete ON public.team_members FOR DELETE TO authentic
 
 CREATE POLICY team_members_insert ON public.team_members FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
 
+CREATE POLICY team_members_owner ON public.team_members FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY team_members_select ON public.team_members FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY team_members_update ON public.team_members FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
@@ -4399,6 +4405,8 @@ ALTER TABLE public.teams ENABLE ROW LEVEL SECURITY;
 CREATE POLICY teams_delete ON public.teams FOR DELETE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
 
 CREATE POLICY teams_insert ON public.teams FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
+
+CREATE POLICY teams_owner ON public.teams FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY teams_select ON public.teams FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 

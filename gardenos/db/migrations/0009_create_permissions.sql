@@ -82,6 +82,9 @@ BEGIN
     EXECUTE format('ALTER TABLE public.%I FORCE ROW LEVEL SECURITY', name);
     EXECUTE format('CREATE POLICY %I ON public.%I FOR SELECT TO authenticated
       USING (agency_id = (SELECT app.agency_id()))', name || '_select', name);
+    -- A function that runs as the owner asks app.scope(), too, and is to hear what the agency decided.
+    EXECUTE format('CREATE POLICY %I ON public.%I FOR SELECT TO gardenos_owner
+      USING (agency_id = (SELECT app.agency_id()))', name || '_owner', name);
     EXECUTE format('CREATE POLICY %I ON public.%I FOR INSERT TO authenticated
       WITH CHECK (agency_id = (SELECT app.agency_id()) AND (SELECT app.can_administer()))', name || '_insert', name);
     EXECUTE format('CREATE POLICY %I ON public.%I FOR UPDATE TO authenticated

@@ -166,7 +166,8 @@ async def test_a_handing_on_that_fails_hands_on_nothing_and_is_repeated(
         await fanout.advance()
     assert await admin.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
     await admin.execute("ALTER TABLE agent_tasks DROP CONSTRAINT none")
-    assert await fanout.advance() == 3
+    changes = await admin.fetchval("SELECT count(*) FROM outbox")
+    assert await fanout.advance() == changes
     assert await admin.fetchval("SELECT count(*) FROM webhook_deliveries") == 3
 
 

@@ -59,8 +59,14 @@ class Entity:
     distinct: frozenset[str]
 
     def expected(self, scope: str) -> set[Whose]:
-        """Whose records a scope reaches; without owners it is all or none."""
-        return reach(scope) if self.scoped or scope == "agency" else set()
+        """Whose records a scope reaches; without owners it is all or none.
+
+        Where whoever made a record owns it, one that nobody owns was made by nobody.
+        """
+        found = reach(scope) if self.scoped or scope == "agency" else set[Whose]()
+        if self.owner == "created_by" and scope != "agency":
+            found -= {"nobody's, made by me"}
+        return found
 
 
 @dataclass
@@ -208,7 +214,8 @@ async def measured(world: World, entity: Entity, role: str, verb: str) -> set[Wh
 
 def changed_column(entity: Entity) -> str:
     """A change that any record takes."""
-    column = next(c for c in ("first_name", "name", "title", "description") if c in entity.columns)
+    usual = ("first_name", "name", "title", "label", "description")
+    column = next(c for c in usual if c in entity.columns)
     return f"{column} = 'changed'"
 
 
@@ -237,6 +244,12 @@ async def compare(world: World, found: list[Entity]) -> tuple[int, list[str]]:
         expected = entity.expected(scope)
         if verb in ("update", "delete"):
             expected &= entity.expected(defaults[role, entity.name, "read"])
+        # A file is attached by whoever may change what it is attached to.
+        if (entity.name, verb) == ("attachments", "create"):
+            attached_to = next(one for one in found if one.name == "companies")
+            expected = (
+                expected if attached_to.expected(defaults[role, "companies", "update"]) else set()
+            )
         async with undone(conn):
             if decided:
                 await conn.execute(

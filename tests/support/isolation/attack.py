@@ -23,6 +23,7 @@ _REFUSALS: Final = frozenset({400, 403, 404, 409, 422})
 _UNAUTHENTICATED: Final = 401
 _UNCHANGED: Final = 304
 _OK: Final = 200
+_MANY: Final = 207
 _WORDS_OF_ONES_OWN: Final = frozenset({"payload", "input"})
 """What may hold anything: an agent reads it under the claims of whoever sent it."""
 _FINDS_NOTHING: Final = ("untag_", "export_person", "erase_person")
@@ -203,11 +204,22 @@ class Intruder:
         other = await self._answer(twin)
         if answer is None or other is None or not nobodys:
             return
-        if answer.status_code not in _REFUSALS:
+        if not self._refused(sent, answer):
             if not sent.operation.name.startswith(_FINDS_NOTHING):
                 self._leak(sent, answer, "is served")
         elif _anonymous(answer, self._own.token) != _anonymous(other, self._own.token):
             self._leak(sent, answer, f"differs from that about nobody's record: {other.text}")
+
+    def _refused(self, sent: Sent, answer: httpx.Response) -> bool:
+        """Whether a request is refused; of many operations, each that speaks of the other agency."""
+        if answer.status_code != _MANY:
+            return answer.status_code in _REFUSALS
+        operations, results = sent.body["operations"], answer.json()["results"]
+        return all(
+            result["status"] in _REFUSALS
+            for operation, result in zip(operations, results, strict=True)
+            if set(UUIDS.findall(str(operation))) & self._secret
+        )
 
     def _judge(self, sent: Sent, answer: httpx.Response) -> None:
         allowed = answer.is_success or answer.status_code in _REFUSALS
