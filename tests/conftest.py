@@ -31,6 +31,8 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(_FEWEST, min(os.cpu_count() or 1, _MOST))
 
 
+# First: xdist reads the groups in a hook of its own, which otherwise comes before this one.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever brings up a cluster runs in one process, one after another."""
     for item in items:
