@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
@@ -15,6 +15,7 @@ from gardenos.testing.llm import no_real_models
 from gardenos.testing.postgres import PostgresServer, make_member, running_server
 from tests.support import promtool as promtool_package
 from tests.support.leads import real_leads_file
+from tests.support.sharing import Shared
 
 if TYPE_CHECKING:
     from gardenos.core.claims import Claims
@@ -31,13 +32,10 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(_FEWEST, min(os.cpu_count() or 1, _MOST))
 
 
-# First: xdist reads the groups in a hook of its own, which otherwise comes before this one.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shared:
     """Whatever brings up a cluster runs in one process, one after another."""
-    for item in items:
-        if item.get_closest_marker("ray") or item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("clusters"))
+    return Shared(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from gardenos.testing.postgres import AdminConnection
     from tests.integration.backup.conftest import Origin, Running
 
-pytestmark = pytest.mark.xdist_group("backup-archive")  # they share a server
-
 
 async def held(conn: AdminConnection) -> int | None:
     """Up to where the server may forget its log."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tests.integration.backup.conftest import Origin
 
 Typed: TypeAlias = Callable[..., Result]
-pytestmark = pytest.mark.xdist_group("backup-commands")  # they share a server
 
 
 @pytest.fixture

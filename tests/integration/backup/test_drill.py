@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from gardenos.testing.postgres import AdminConnection
     from tests.integration.backup.conftest import Origin, Running
 
-pytestmark = pytest.mark.xdist_group("backup-drill")  # they share a server
-
 
 @dataclass(frozen=True)
 class Past:

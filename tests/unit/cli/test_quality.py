@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from gardenos.cli import quality
-from tests.conftest import pytest_collection_modifyitems
 from tests.support.commands import CommandLine
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.support.sharing import group_of
 
 CRASHES = """
 import os
@@ -85,17 +82,16 @@ async def test_a_process_that_dies_with_its_test_fails_the_run(
     assert "crashed while running 'test_crash.py::test_that_takes_its_process_along'" in said.output
 
 
-@pytest.mark.parametrize(("mark", "groups"), [("ray", 1), ("lab", 1), ("real_leads", 0)])
-def test_what_brings_up_a_cluster_keeps_to_one_process(
-    request: pytest.FixtureRequest, mark: str, groups: int
-) -> None:
-    item: pytest.Item = pytest.Function.from_parent(
-        request.node.parent, name="test", callobj=lambda: None
-    )
-    item.add_marker(mark)
-    pytest_collection_modifyitems([item])
-    found = [marker.args for marker in item.iter_markers("xdist_group")]
-    assert found == [("clusters",)] * groups
+def test_what_brings_up_a_cluster_keeps_to_one_process() -> None:
+    tests = Path(__file__).parents[2]
+    marked = re.compile(r"pytest\.mark\.(ray|lab)\b")
+    found = {
+        group_of(f"tests/{file.relative_to(tests).as_posix()}::test")
+        for file in tests.rglob("test_*.py")
+        if file != Path(__file__) and marked.search(file.read_text("utf-8"))
+    }
+    assert found == {"clusters"}
+    assert group_of("tests/unit/cli/test_home.py::test_it[a]") == "tests/unit/cli/test_home.py"
 
 
 async def test_benchmarks_are_listed_with_what_they_measure(fresh: CommandLine) -> None:
