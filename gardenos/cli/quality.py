@@ -20,7 +20,7 @@ from gardenos.cli.screen import console, table
 from gardenos.core.config import ENV_PREFIX, Settings
 
 _BENCHMARKS = ROOT / "benchmarks"
-_IN_PARALLEL = ("-n", "auto", "--dist", "loadscope")
+_IN_PARALLEL = ("-n", "auto", "--dist", "loadscope", "--max-worker-restart", "2")
 """Before the arguments, so that their own `-n` counts; tests/conftest.py says how many is `auto`."""
 _SLOWEST = 25
 
