@@ -147,7 +147,8 @@ def _add_list(made: APIRouter, entity: Entity) -> None:
         + (custom if entity.has_custom else ""),
         methods=["GET"],
         response_model=page_model(entity),
-        responses=problems.responses(*problems.COMMON, InvalidCursor) | {200: {"headers": LINK}},
+        responses=problems.responses(*problems.COMMON, InvalidCursor, NotFound, Conflict)
+        | {200: {"headers": LINK}},
         openapi_extra={"parameters": document.list_parameters(entity)},
         # It knows its parameters itself: FastAPI would look for each of them in every request.
         route_class_override=APIRoute,
