@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ class Limits:
     """For the call with all its repetitions."""
 
 
-class Driver:
+class Driver(ABC):
     """What both drivers share: limits, the clock, and the rules of repeating."""
 
     def __init__(
@@ -151,9 +152,9 @@ class Driver:
             timeout=min(left, self._limits.timeout_s + call.patience_s),
         )
 
+    @abstractmethod
     def _pieces(self, path: Path) -> Iterator[bytes] | AsyncIterator[bytes]:
         """A file in pieces, as the driver's client takes them."""
-        raise NotImplementedError
 
     def _stream_request(
         self, client: httpx.Client | httpx.AsyncClient, call: Call[Any], reader: EventReader

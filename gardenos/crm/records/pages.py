@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
-
-from pydantic import BaseModel
 
 from gardenos.core.errors import InvalidCursor
 from gardenos.core.page import CursorSigner, Page
 from gardenos.crm.records.models import PageQuery
 
-T = TypeVar("T", bound=BaseModel)
+
+class Identified(Protocol):
+    """What has an id."""
+
+    @property
+    def id(self) -> UUID:
+        """Of its creation's order."""
+        ...
+
+
+T = TypeVar("T", bound=Identified)
 
 
 def before(cursors: CursorSigner, scope: str, query: PageQuery) -> UUID | None:
@@ -31,5 +39,4 @@ def page(cursors: CursorSigner, scope: str, query: PageQuery, found: Sequence[T]
     items = found[: query.limit]
     if len(found) <= query.limit:
         return Page(items, None)
-    last: UUID = items[-1].id  # type: ignore[attr-defined] every one of these has an id
-    return Page(items, cursors.seal(scope, [str(last)]))
+    return Page(items, cursors.seal(scope, [str(items[-1].id)]))

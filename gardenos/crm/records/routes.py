@@ -100,7 +100,7 @@ def page_model(entity: Entity) -> type[BaseModel]:
     return create_model(
         f"{record_type.__name__}Page",
         __doc__=f"Some {entity.noun}, and where the next ones begin.",
-        items=(list[record_type], ...),  # type: ignore[valid-type]
+        items=(list[record_type], ...),  # pyright: ignore[reportInvalidTypeForm] made at run time
         next_cursor=(
             str | None,
             Field(description="Send as `cursor` for the next page; null: the last."),

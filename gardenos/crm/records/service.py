@@ -319,8 +319,8 @@ async def related(
     wanted: dict[str, set[UUID]] = {}
     for name in include:
         found = entity.includes[name]
-        ids = {item.values.get(found.field) for item in items} - {None}
-        wanted.setdefault(found.of, set()).update(ids)  # type: ignore[arg-type]
+        ids = (item.values.get(found.field) for item in items)
+        wanted.setdefault(found.of, set()).update(one for one in ids if one is not None)
     return {kind: await _by_id(session, kind, ids) for kind, ids in wanted.items()}
 
 

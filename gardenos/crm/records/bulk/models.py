@@ -88,7 +88,7 @@ def body_of(entity: Entity) -> type[Bulk]:
         f"{entity.record.__name__}Bulk",
         __base__=Bulk,
         __doc__=f"What to do with {entity.noun}, in this order.",
-        operations=(list[one], bounds),  # type: ignore[valid-type] made at run time
+        operations=(list[one], bounds),  # pyright: ignore[reportInvalidTypeForm] made at run time
     )
 
 
