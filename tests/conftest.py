@@ -15,7 +15,7 @@ from gardenos.testing.llm import no_real_models
 from gardenos.testing.postgres import PostgresServer, make_member, running_server
 from tests.support import promtool as promtool_package
 from tests.support.leads import real_leads_file
-from tests.support.sharing import Shared
+from tests.support.sharing import Shared, group_of, order
 
 if TYPE_CHECKING:
     from gardenos.core.claims import Claims
@@ -36,6 +36,12 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shared:
     """Whatever brings up a cluster runs in one process, one after another."""
     return Shared(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long groups first: none is left to run alone at the end. In a group the order stays."""
+    place = {group: n for n, group in enumerate(order(item.nodeid for item in items))}
+    items.sort(key=lambda item: place[group_of(item.nodeid)])
 
 
 @pytest.fixture(scope="session", autouse=True)

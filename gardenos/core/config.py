@@ -7,8 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gardenos.core import places
 
 ENV_PREFIX = "GARDENOS_"
 SECRETS_FOLDER = "secrets"
@@ -96,7 +99,7 @@ class Settings(BaseSettings):
     """How long deleted records can be restored; then they are removed for good."""
 
     attachments_url: str | None = None
-    """A folder, or `s3://bucket/prefix`; default the folder `attachments` of the home."""
+    """A folder, `file://` and its path, or `s3://bucket/prefix`; default `attachments` of the home."""
     attachments_s3_endpoint: str | None = None
     attachments_s3_region: str | None = None
     attachments_s3_access_key_id: SecretStr | None = None
@@ -118,6 +121,15 @@ class Settings(BaseSettings):
     """Patterns of what may be attached."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("attachments_url")
+    @classmethod
+    def _names_a_place(cls, value: str | None) -> str | None:
+        try:
+            places.folder_of(value or "")
+        except ValueError as error:
+            raise PydanticCustomError("place", "{said}", {"said": str(error)}) from None
+        return value
 
     @property
     def issuer(self) -> str:

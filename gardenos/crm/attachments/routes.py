@@ -213,7 +213,8 @@ async def put_content(token: Token, request: Request, services: ServicesDep) -> 
     f"{CONTENT}{{token}}",
     response_class=Response,
     responses=problems.responses(*problems.COMMON, AddressExpired, NotFound, StorageUnavailable)
-    | {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}},
+    # As what it was announced.
+    | {200: {"content": {"*/*": {"schema": {"type": "string"}}}}},
     openapi_extra={"security": []},
 )
 async def get_content(token: Token, services: ServicesDep) -> Response:

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from obstore.store import LocalStore, S3Store
 from pydantic import SecretStr
 
 from gardenos.core.errors import Unavailable
+from gardenos.core.places import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -137,8 +137,8 @@ def opened(place: Place) -> Bytes:
     """The place. Raises `StorageUnavailable` where it cannot be used."""
     parts = urlsplit(place.url)
     with _explained():
-        if parts.scheme != "s3":
-            folder = Path(place.url).expanduser().absolute()
+        folder = folder_of(place.url)
+        if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return Bytes(LocalStore(folder))
         config: S3Config = {}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
+from gardenos.core.currencies import CODES
 from gardenos.core.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from gardenos.web.text import Clean, Email, NotBlank, Number, blank_is_none
 
@@ -24,9 +25,23 @@ Text20000: TypeAlias = Annotated[Annotated[Clean, Field(max_length=20_000)] | No
 Name: TypeAlias = Annotated[NotBlank, Field(max_length=200)]
 OptionalEmail: TypeAlias = Annotated[Email | None, blank_is_none]
 
+
+def _in_use(code: str) -> str:
+    if code not in CODES:
+        raise PydanticCustomError(
+            "currency", "is no currency in use by ISO 4217; write its code, as in EUR"
+        )
+    return code
+
+
 Currency: TypeAlias = Annotated[
     str,
-    Field(pattern="^[A-Z]{3}$", description="By ISO 4217, as in EUR.", examples=["EUR"]),
+    AfterValidator(_in_use),
+    Field(
+        description="By ISO 4217, as in EUR.",
+        examples=["EUR"],
+        json_schema_extra={"enum": [*CODES]},
+    ),
 ]
 
 

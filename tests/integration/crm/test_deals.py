@@ -167,6 +167,8 @@ async def test_an_amount_is_kept_exactly(api: httpx.AsyncClient, sent: Any, kept
         {"amount": "1_000", "currency": "EUR"},
         {"amount": "1", "currency": "eur"},
         {"amount": "1", "currency": "EURO"},
+        {"amount": "1", "currency": "ZZZ"},
+        {"amount": "1", "currency": "DEM"},
     ],
 )
 async def test_money_that_is_none_is_refused(api: httpx.AsyncClient, money: dict[str, Any]) -> None:
@@ -339,3 +341,10 @@ async def test_what_hangs_on_a_deal_belongs_to_its_agency(
         await outsider.put(f"{pipeline}/stages", json={"items": [{"name": "x"}]}, headers=ANY),
     ]
     assert {answer.status_code for answer in answers} == {404}
+
+
+async def test_a_currency_that_is_none_is_named(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/v1/deals", json={"name": "A", "amount": "1", "currency": "ZZZ"})
+    [fault] = answer.json()["errors"]
+    assert (answer.status_code, fault["pointer"]) == (422, "/currency")
+    assert fault["detail"] == "is no currency in use by ISO 4217; write its code, as in EUR"

@@ -209,6 +209,57 @@ async def test_attachments_are_for_who_sees_and_who_may_change_the_record(
     assert (await reader.get(path)).status_code == 404
 
 
+@pytest.mark.parametrize("scope", ["own", "team", "none"])
+@pytest.mark.parametrize("noun", ["leads", "contacts", "companies", "deals"])
+async def test_attachments_of_records_out_of_reach_are_neither_listed_nor_given_out(  # noqa: PLR0917 fixtures
+    api: httpx.AsyncClient,
+    admin: AdminConnection,
+    owner: Claims,
+    sign_in: SignIn,
+    make: Make,
+    noun: str,
+    scope: str,
+) -> None:
+    one = {"leads": "lead", "contacts": "contact", "companies": "company", "deals": "deal"}[noun]
+    await make("pipelines", name="Sales")
+    claims = await make_member(admin, role=UserRole.AGENT, agency_id=owner.agency_id)
+    # A team of the member alone: what others own is no more in its reach than in the scope `own`.
+    await make("teams", name="Outbound", members=[str(claims.sub)])
+    member = sign_in(claims)
+    name = "last_name" if noun in ("leads", "contacts") else "name"
+    theirs = await make(noun, **{name: "Byron"})
+    on_record = {"lead_id": None, f"{one}_id": theirs["id"]}
+    found = await attach(api, {"id": None}, **on_record)
+    pending = (await api.post(ATTACHMENTS, json=announced({"id": None}, **on_record))).json()
+    all_of_them = {found["id"], pending["id"]}
+
+    async def listed(**params: str) -> set[str]:
+        page = (await member.get(ATTACHMENTS, params={"total": "true", **params})).json()
+        ids = {one["id"] for one in page["items"]}
+        assert page["total"] == len(ids)
+        return ids
+
+    assert await listed() == all_of_them
+    cell = {"role": "agent", "entity": noun, "verb": "read", "scope": scope}
+    assert (await api.put("/v1/permissions", json={"items": [cell]})).is_success
+    for params in ({}, {"q": "offer"}, {"name": "offer.pdf"}, {f"{one}_id": theirs["id"]}):
+        assert await listed(**params) == set()
+    for attachment_id in all_of_them:
+        path = f"{ATTACHMENTS}/{attachment_id}"
+        assert (await member.get(path)).status_code == 404
+        assert (await member.get(f"{path}/download")).status_code == 404
+        for action in ("upload", "confirm"):
+            assert (await member.post(f"{path}/{action}")).status_code == 404
+    refused = await member.post(ATTACHMENTS, json=announced({"id": None}, **on_record))
+    assert refused.status_code == 403
+    # What the member owns is still there, where the scope has it.
+    if scope != "none":
+        mine = (await member.post(f"/v1/{noun}", json={name: "Lovelace"})).json()
+        own = await attach(member, {"id": None}, **{"lead_id": None, f"{one}_id": mine["id"]})
+        assert await listed() == {own["id"]}
+        assert (await member.get(f"{ATTACHMENTS}/{own['id']}/download")).status_code == 200
+
+
 async def test_what_nobody_has_is_swept_and_what_is_kept_stays(
     api: httpx.AsyncClient,
     db: Database,

@@ -48,6 +48,7 @@ async def test_a_definition_is_stored_listed_and_archived(
         ({"kind": "text", "options": {"choices": ["a"]}}, "/options"),
         ({"kind": "relation"}, "/options"),
         ({"kind": "money", "options": {"currency": "euro"}}, "/options/currency"),
+        ({"kind": "money", "options": {"currency": "ZZZ"}}, "/options/currency"),
         ({"label": " "}, "/label"),
     ],
 )
@@ -196,3 +197,13 @@ async def test_who_only_reads_defines_nothing(reader: httpx.AsyncClient, make: M
     path = f"{FIELDS}/{field['id']}"
     assert (await reader.patch(path, json=change, headers=etag(field))).status_code == 403
     assert (await reader.get(path)).status_code == 200
+
+
+async def test_money_of_a_custom_field_is_in_a_currency_that_is_in_use(
+    api: httpx.AsyncClient,
+) -> None:
+    for currency, status in (("EUR", 201), ("ZZZ", 422), ("DEM", 422)):
+        price = {"amount": "12.50", "currency": currency}
+        answer = await api.post("/v1/leads", json={"last_name": "A", "custom": {"price": price}})
+        assert answer.status_code == status, answer.text
+        assert ("is no currency in use by ISO 4217" in answer.text) == (status == 422)
