@@ -18,6 +18,7 @@ from gardenos.crm.audit.routes import router as audit
 from gardenos.crm.companies.routes import router as companies
 from gardenos.crm.contacts.routes import router as contacts
 from gardenos.crm.custom_fields.routes import router as custom_fields
+from gardenos.crm.dashboard.routes import router as dashboard
 from gardenos.crm.deals.routes import boards
 from gardenos.crm.deals.routes import router as deals
 from gardenos.crm.feed.routes import router as events
@@ -51,6 +52,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tags,
     tags_of_records,
     timelines,
+    dashboard,
     views,
     attachments,
     attachment_content,

@@ -187,6 +187,19 @@ $$;
 
 ALTER FUNCTION app.conversion_state(lead uuid) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.count_activities(since timestamp with time zone) RETURNS TABLE(kind text, n bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  SELECT a.kind, count(*)
+    FROM public.activities a
+   WHERE a.agency_id = (SELECT app.agency_id()) AND (SELECT app.scope('activities', 'read')) = 'agency'
+     AND a.occurred_at >= since AND a.occurred_at <= now()
+   GROUP BY a.kind
+$$;
+
+ALTER FUNCTION app.count_activities(since timestamp with time zone) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.count_custom_values(entity text, key text, kind text, options jsonb, OUT total bigint, OUT fitting bigint, OUT convertible bigint) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -212,6 +225,87 @@ END
 $_$;
 
 ALTER FUNCTION app.count_custom_values(entity text, key text, kind text, options jsonb, OUT total bigint, OUT fitting bigint, OUT convertible bigint) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.count_deletes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+  IF TG_TABLE_NAME = 'leads' THEN
+    INSERT INTO app.record_count_changes
+    SELECT agency_id, 'leads', coalesce(owner_id, created_by), status, -count(*)
+      FROM old_rows WHERE deleted_at IS NULL GROUP BY 1, 3, 4;
+  ELSE
+    INSERT INTO app.record_count_changes
+    SELECT agency_id, TG_TABLE_NAME, coalesce(owner_id, created_by), '', -count(*)
+      FROM old_rows WHERE deleted_at IS NULL GROUP BY 1, 3;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.count_deletes() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.count_inserts() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+  IF TG_TABLE_NAME = 'leads' THEN
+    INSERT INTO app.record_count_changes
+    SELECT agency_id, 'leads', coalesce(owner_id, created_by), status, count(*)
+      FROM new_rows WHERE deleted_at IS NULL GROUP BY 1, 3, 4;
+  ELSE
+    INSERT INTO app.record_count_changes
+    SELECT agency_id, TG_TABLE_NAME, coalesce(owner_id, created_by), '', count(*)
+      FROM new_rows WHERE deleted_at IS NULL GROUP BY 1, 3;
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.count_inserts() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.count_readable(entity text) RETURNS TABLE(status text, n bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+  WITH reach AS MATERIALIZED (
+    SELECT app.scope(count_readable.entity, 'read') AS scope, app.owners(count_readable.entity, 'read') AS owners
+  )
+  SELECT c.status, sum(c.n)::bigint
+    FROM (SELECT agency_id, entity, owner_id, status, n FROM app.record_counts
+          UNION ALL SELECT agency_id, entity, owner_id, status, n FROM app.record_count_changes) c, reach r
+   WHERE c.agency_id = (SELECT app.agency_id()) AND c.entity = count_readable.entity
+     AND (r.scope = 'agency' OR r.scope <> 'none' AND c.owner_id = ANY (r.owners))
+   GROUP BY c.status
+  HAVING sum(c.n) > 0
+$$;
+
+ALTER FUNCTION app.count_readable(entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.count_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+  was text := '';
+  is_now text := '';
+BEGIN
+  IF TG_TABLE_NAME = 'leads' THEN
+    was := OLD.status;
+    is_now := NEW.status;
+  END IF;
+  INSERT INTO app.record_count_changes
+  SELECT c.* FROM (VALUES
+    (OLD.agency_id, TG_TABLE_NAME::text, coalesce(OLD.owner_id, OLD.created_by), was, -1),
+    (NEW.agency_id, TG_TABLE_NAME::text, coalesce(NEW.owner_id, NEW.created_by), is_now, 1)) AS c (agency_id, entity, owner_id, status, n)
+   WHERE CASE c.n WHEN 1 THEN NEW.deleted_at ELSE OLD.deleted_at END IS NULL;
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.count_update() OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.custom_converted(kind text, options jsonb, value jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -691,6 +785,35 @@ CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
     RETURN CASE WHEN starts_with(field, 'custom.'::text) THEN ((record -> 'custom'::text) -> substr(field, 8)) ELSE (record -> field) END;
 
 ALTER FUNCTION app.field_of(record jsonb, field text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.fold_counts() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+  folded bigint;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('gardenos.fold_counts', 0)) THEN
+    RETURN 0;
+  END IF;
+  WITH changes AS (
+    DELETE FROM app.record_count_changes RETURNING *
+  ), sums AS (
+    SELECT agency_id, entity, owner_id, status, sum(n)::bigint AS n, count(*) AS changes
+      FROM changes GROUP BY 1, 2, 3, 4
+  ), kept AS (
+    INSERT INTO app.record_counts AS c
+    SELECT agency_id, entity, owner_id, status, n FROM sums WHERE n <> 0
+    ON CONFLICT (agency_id, entity, owner_id, status) DO UPDATE SET n = c.n + excluded.n
+  )
+  SELECT coalesce(sum(changes), 0)::bigint INTO folded FROM sums;
+  -- Of owners and agencies that are gone, nothing stays.
+  DELETE FROM app.record_counts WHERE n = 0;
+  RETURN folded;
+END
+$$;
+
+ALTER FUNCTION app.fold_counts() OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.guard_changes() RETURNS trigger
     LANGUAGE plpgsql
@@ -1357,6 +1480,34 @@ CREATE UNLOGGED TABLE app.rate_buckets (
 );
 
 ALTER TABLE app.rate_buckets OWNER TO gardenos_owner;
+
+CREATE TABLE app.record_count_changes (
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    owner_id uuid,
+    status text NOT NULL,
+    n bigint NOT NULL
+);
+
+ALTER TABLE ONLY app.record_count_changes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.record_count_changes OWNER TO gardenos_owner;
+
+CREATE TABLE app.record_counts (
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    owner_id uuid,
+    status text NOT NULL,
+    n bigint NOT NULL
+);
+
+ALTER TABLE ONLY app.record_counts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.record_counts OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN app.record_counts.owner_id IS 'Whom row scopes go by: the owner, without one who made the record.';
+
+COMMENT ON COLUMN app.record_counts.status IS 'Of leads; empty for what has none.';
 
 CREATE TABLE app.sign_in_attempts (
     subject bytea NOT NULL,
@@ -2417,6 +2568,9 @@ ALTER TABLE ONLY app.migrations
 ALTER TABLE ONLY app.rate_buckets
     ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (subject);
 
+ALTER TABLE ONLY app.record_counts
+    ADD CONSTRAINT record_counts_agency_id_entity_owner_id_status_key UNIQUE NULLS NOT DISTINCT (agency_id, entity, owner_id, status);
+
 ALTER TABLE ONLY app.sign_in_attempts
     ADD CONSTRAINT sign_in_attempts_pkey PRIMARY KEY (subject);
 
@@ -2650,6 +2804,8 @@ ALTER TABLE ONLY public.webhooks
 
 CREATE INDEX rate_buckets_at_idx ON app.rate_buckets USING btree (at);
 
+CREATE INDEX record_count_changes_idx ON app.record_count_changes USING btree (agency_id, entity);
+
 CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts USING btree (until);
 
 CREATE INDEX identities_user_id_idx ON auth.identities USING btree (user_id);
@@ -2670,7 +2826,7 @@ CREATE INDEX activities_deal_idx ON public.activities USING btree (agency_id, de
 
 CREATE INDEX activities_lead_idx ON public.activities USING btree (agency_id, lead_id, occurred_at DESC, id DESC) WHERE (lead_id IS NOT NULL);
 
-CREATE INDEX activities_occurred_idx ON public.activities USING btree (agency_id, occurred_at DESC, id DESC);
+CREATE INDEX activities_occurred_idx ON public.activities USING btree (agency_id, occurred_at DESC, id DESC) INCLUDE (kind);
 
 CREATE INDEX agent_tasks_agency_idx ON public.agent_tasks USING btree (agency_id, id DESC);
 
@@ -2752,7 +2908,7 @@ CREATE INDEX custom_values_text_idx ON public.custom_values USING btree (agency_
 
 CREATE INDEX deal_stages_deal_idx ON public.deal_stages USING btree (agency_id, deal_id, id);
 
-CREATE INDEX deals_board_idx ON public.deals USING btree (agency_id, pipeline_id, stage_id, id DESC) INCLUDE (amount, currency) WHERE (deleted_at IS NULL);
+CREATE INDEX deals_board_idx ON public.deals USING btree (agency_id, pipeline_id, stage_id, id DESC) INCLUDE (amount, currency, owner_id, created_by) WHERE (deleted_at IS NULL);
 
 CREATE INDEX deals_close_idx ON public.deals USING btree (agency_id, expected_close, id) WHERE ((deleted_at IS NULL) AND (status = 'open'::text));
 
@@ -2768,6 +2924,8 @@ CREATE UNIQUE INDEX deals_external_id_key ON public.deals USING btree (agency_id
 
 CREATE INDEX deals_owner_idx ON public.deals USING btree (agency_id, owner_id, created_at DESC, id DESC) WHERE (owner_id IS NOT NULL);
 
+CREATE INDEX deals_status_idx ON public.deals USING btree (agency_id, status, closed_at) INCLUDE (stage_id, amount, currency, expected_close, owner_id, created_by) WHERE (deleted_at IS NULL);
+
 CREATE INDEX deals_updated_idx ON public.deals USING btree (agency_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
 CREATE INDEX follow_ups_lead_idx ON public.follow_ups USING btree (agency_id, lead_id, id DESC);
@@ -2782,13 +2940,17 @@ CREATE UNIQUE INDEX lead_conversions_standing_key ON public.lead_conversions USI
 
 CREATE INDEX lead_scores_lead_idx ON public.lead_scores USING btree (agency_id, lead_id, id DESC);
 
+CREATE INDEX leads_city_idx ON public.leads USING btree (agency_id, city) WHERE ((city IS NOT NULL) AND (deleted_at IS NULL));
+
+CREATE INDEX leads_company_idx ON public.leads USING btree (agency_id, company) WHERE ((company IS NOT NULL) AND (deleted_at IS NULL));
+
 CREATE INDEX leads_converted_company_idx ON public.leads USING btree (agency_id, converted_company_id) WHERE (converted_company_id IS NOT NULL);
 
 CREATE INDEX leads_converted_contact_idx ON public.leads USING btree (agency_id, converted_contact_id) WHERE (converted_contact_id IS NOT NULL);
 
 CREATE INDEX leads_converted_deal_idx ON public.leads USING btree (agency_id, converted_deal_id) WHERE (converted_deal_id IS NOT NULL);
 
-CREATE INDEX leads_created_idx ON public.leads USING btree (agency_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX leads_created_idx ON public.leads USING btree (agency_id, created_at DESC, id DESC) INCLUDE (owner_id, created_by) WHERE (deleted_at IS NULL);
 
 CREATE INDEX leads_deleted_idx ON public.leads USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
@@ -2864,7 +3026,7 @@ CREATE INDEX tasks_deal_idx ON public.tasks USING btree (agency_id, deal_id) WHE
 
 CREATE INDEX tasks_deleted_idx ON public.tasks USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
-CREATE INDEX tasks_due_idx ON public.tasks USING btree (agency_id, due_at, id) WHERE ((deleted_at IS NULL) AND (status = 'open'::text));
+CREATE INDEX tasks_due_idx ON public.tasks USING btree (agency_id, due_at, id) INCLUDE (assignee_id, created_by) WHERE ((deleted_at IS NULL) AND (status = 'open'::text));
 
 CREATE INDEX tasks_lead_idx ON public.tasks USING btree (agency_id, lead_id) WHERE (lead_id IS NOT NULL);
 
@@ -2926,6 +3088,12 @@ CREATE TRIGGER bulk_jobs_record_inserts AFTER INSERT ON public.bulk_jobs REFEREN
 
 CREATE TRIGGER bulk_jobs_record_updates AFTER UPDATE ON public.bulk_jobs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('bulk_jobs', 'agency_id', '{id}', '{task_id,succeeded,failed,started_at,finished_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
+CREATE TRIGGER companies_count_deletes AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_deletes();
+
+CREATE TRIGGER companies_count_inserts AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_inserts();
+
+CREATE TRIGGER companies_count_update AFTER UPDATE ON public.companies FOR EACH ROW WHEN ((((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)) OR (COALESCE(old.owner_id, old.created_by) IS DISTINCT FROM COALESCE(new.owner_id, new.created_by)))) EXECUTE FUNCTION app.count_update();
+
 CREATE TRIGGER companies_drop_custom AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
 
 CREATE TRIGGER companies_guard_changes AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('companies', 'owner_id');
@@ -2943,6 +3111,12 @@ CREATE TRIGGER companies_record_inserts AFTER INSERT ON public.companies REFEREN
 CREATE TRIGGER companies_record_updates AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key,domain_key}');
 
 CREATE TRIGGER companies_touch BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION app.touch();
+
+CREATE TRIGGER contacts_count_deletes AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_deletes();
+
+CREATE TRIGGER contacts_count_inserts AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_inserts();
+
+CREATE TRIGGER contacts_count_update AFTER UPDATE ON public.contacts FOR EACH ROW WHEN ((((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)) OR (COALESCE(old.owner_id, old.created_by) IS DISTINCT FROM COALESCE(new.owner_id, new.created_by)))) EXECUTE FUNCTION app.count_update();
 
 CREATE TRIGGER contacts_drop_custom AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
 
@@ -3029,6 +3203,12 @@ CREATE TRIGGER lead_conversions_record_deletes AFTER DELETE ON public.lead_conve
 CREATE TRIGGER lead_conversions_record_inserts AFTER INSERT ON public.lead_conversions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('lead_conversions', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER lead_conversions_record_updates AFTER UPDATE ON public.lead_conversions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('lead_conversions', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER leads_count_deletes AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_deletes();
+
+CREATE TRIGGER leads_count_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_inserts();
+
+CREATE TRIGGER leads_count_update AFTER UPDATE ON public.leads FOR EACH ROW WHEN ((((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)) OR (COALESCE(old.owner_id, old.created_by) IS DISTINCT FROM COALESCE(new.owner_id, new.created_by)) OR (old.status <> new.status))) EXECUTE FUNCTION app.count_update();
 
 CREATE TRIGGER leads_drop_custom AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
 
@@ -3423,6 +3603,20 @@ ALTER TABLE ONLY public.webhook_deliveries
 
 ALTER TABLE ONLY public.webhooks
     ADD CONSTRAINT webhooks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE app.record_count_changes ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY record_count_changes_fold ON app.record_count_changes TO gardenos_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY record_count_changes_record ON app.record_count_changes FOR INSERT TO gardenos_owner WITH CHECK (true);
+
+CREATE POLICY record_count_changes_sum ON app.record_count_changes FOR SELECT TO authenticated, gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE app.record_counts ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY record_counts_fold ON app.record_counts TO gardenos_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY record_counts_sum ON app.record_counts FOR SELECT TO authenticated, gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 ALTER TABLE public.activities ENABLE ROW LEVEL SECURITY;
 
@@ -4517,6 +4711,9 @@ GRANT SELECT(deleted_at) ON TABLE public.custom_fields TO gardenos_worker;
 REVOKE ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) TO authenticated;
 
+REVOKE ALL ON FUNCTION app.fold_counts() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.fold_counts() TO gardenos_worker;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.field_masks TO authenticated;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.users TO gardenos_auth;
@@ -4559,6 +4756,10 @@ GRANT SELECT,UPDATE ON TABLE app.feed TO gardenos_worker;
 GRANT SELECT ON TABLE app.migrations TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rate_buckets TO gardenos_auth;
+
+GRANT SELECT,DELETE ON TABLE app.record_count_changes TO gardenos_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.record_counts TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.sign_in_attempts TO gardenos_auth;
 

@@ -307,6 +307,9 @@ DELETE FROM agent_tasks
 -- name: purge_deleted
 SELECT app.purge_deleted($1, $2)
 
+-- name: fold_counts
+SELECT app.fold_counts()
+
 -- name: prune_idempotency_keys
 DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval
 

@@ -304,6 +304,8 @@ class PostgresQueue:
             # A transaction of its own: what cannot be removed there keeps no tasks here.
             async with self._database.system(Role.WORKER) as session:
                 await session.fetchval(QUERIES["purge_deleted"], keep_deleted, limit)
+        async with self._database.system(Role.WORKER) as session:
+            await session.fetchval(QUERIES["fold_counts"])
         return gone
 
     async def overrides(self) -> dict[str, int]:

@@ -16,6 +16,7 @@ from gardenos.sdk.client import AsyncGardenOS, GardenOS
 from gardenos.sdk.companies import Company
 from gardenos.sdk.contacts import Contact
 from gardenos.sdk.custom_fields import CustomField
+from gardenos.sdk.dashboard import Dashboard
 from gardenos.sdk.deals import Deal, DealStage
 from gardenos.sdk.errors import TaskFailed, TaskUnfinished, UnexpectedAnswer, Unreachable
 from gardenos.sdk.feed import Change
@@ -78,6 +79,7 @@ __all__ = [
     "Contact",
     "Conversion",
     "CustomField",
+    "Dashboard",
     "Deal",
     "DealStage",
     "Delivery",

@@ -25,6 +25,7 @@ from gardenos.sdk.call import Call, model
 from gardenos.sdk.companies import Companies
 from gardenos.sdk.contacts import Contacts
 from gardenos.sdk.custom_fields import CustomFields
+from gardenos.sdk.dashboard import Dashboard
 from gardenos.sdk.deals import Deals
 from gardenos.sdk.dispatch import Limits as AgencyLimits
 from gardenos.sdk.dispatch import Pauses
@@ -107,6 +108,11 @@ class _Client(Namespace[D]):
     def status(self) -> Call[Status]:
         """What the installation is doing."""
         return Call("GET", "/ai/status", model(Status))
+
+    @endpoint
+    def dashboard(self, *, days: int = 30) -> Call[Dashboard]:
+        """How much there is of everything you may read; `days` is how far back what is new goes."""
+        return Call("GET", "/v1/dashboard", model(Dashboard), params={"days": days})
 
 
 class GardenOS(_Client[SyncDriver]):

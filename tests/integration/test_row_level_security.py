@@ -37,6 +37,8 @@ TENANTS = (Role.AUTHENTICATED, Role.AGENT)
 ACROSS_AGENCIES: Mapping[str, set[str]] = {
     "gardenos_worker": {
         "agent_tasks",
+        "app.record_count_changes",
+        "app.record_counts",
         "attachments",
         "companies",
         "contacts",
@@ -64,7 +66,7 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
     "supabase_auth_admin": {"members"},
 }
 """The roles that row-level security does not hold to one agency, and all they may touch."""
-WRITTEN_FOR_ALL = {"audit_log_record", "outbox_record"}
+WRITTEN_FOR_ALL = {"audit_log_record", "outbox_record", "record_count_changes_record"}
 """What the owner's trigger puts in for every agency, also where there are no claims, as in purging."""
 SAMPLES: Mapping[str, Any] = {
     "uuid": "00000000-0000-0000-0000-000000000001",

@@ -17,6 +17,7 @@ KINDS: Final = (
     "companies",
     "contacts",
     "custom_fields",
+    "dashboard",
     "deals",
     "events",
     "field_masks",

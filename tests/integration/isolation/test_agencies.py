@@ -24,6 +24,7 @@ UNFILLED: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("llm_calls", "llm_spend"), "what models cost, and the provider here asks none"
     ),
+    "app.record_counts": "the orchestrator, which is not here, folds the changes into it",
     "webhook_deliveries": "the webhooks here are off: nothing outside is called",
 }
 """Tables that no route of an agency fills, and why."""
@@ -61,6 +62,7 @@ BLIND: Final[Mapping[str, str]] = {
         ("list_permissions", "list_field_masks"),
         "in words that every agency has: rights/test_teams_and_permissions",
     ),
+    "read_dashboard": "in numbers: crm/test_dashboard",
     "list_webhook_deliveries": UNFILLED["webhook_deliveries"],
     "follow_events": "tells of what happens while it is asked: the test of events below",
 }
