@@ -648,9 +648,12 @@ DECLARE
   deals uuid[];
   activities uuid[];
   things uuid[];
+  files uuid[];
   words text[];
+  known text[];
   tasks_run uuid[];
   records text[];
+  said bigint[];
 BEGIN
   IF NOT app.can_administer() THEN
     RAISE insufficient_privilege USING MESSAGE = 'Only an owner or admin of the agency erases people.';
@@ -661,18 +664,37 @@ BEGIN
   deals := ARRAY(SELECT d.id FROM public.deals d WHERE d.lead_id = ANY (leads) OR d.contact_id = ANY (contacts));
   activities := ARRAY(SELECT a.id FROM public.activities a WHERE a.lead_id = ANY (leads) OR a.contact_id = ANY (contacts));
   things := ARRAY(SELECT t.id FROM public.tasks t WHERE t.lead_id = ANY (leads) OR t.contact_id = ANY (contacts));
+  files := ARRAY(SELECT a.id FROM public.attachments a
+                  WHERE a.lead_id = ANY (leads) OR a.contact_id = ANY (contacts) OR a.deal_id = ANY (deals)
+                     OR a.activity_id = ANY (activities));
   words := ARRAY(
     SELECT lower(e) FROM unnest(emails) e WHERE char_length(e) > 2
     UNION SELECT lower(l.email) FROM public.leads l WHERE l.id = ANY (leads) AND l.email IS NOT NULL
     UNION SELECT lower(c.email) FROM public.contacts c WHERE c.id = ANY (contacts) AND c.email IS NOT NULL);
+  -- As they stand in JSON.
+  words := ARRAY(SELECT w FROM unnest(words) w UNION SELECT btrim(to_json(w)::text, '"') FROM unnest(words) w);
   tasks_run := ARRAY(
     SELECT t.id FROM public.agent_tasks t
      WHERE (t.payload ->> 'lead_id') = ANY (leads::text[])
         OR app.says(lower(t.payload::text), words) OR app.says(lower(t.result::text), words)
+        OR app.says(lower(t.idempotency_key), words)
     UNION SELECT s.task_id FROM public.lead_scores s WHERE s.lead_id = ANY (leads)
     UNION SELECT f.task_id FROM public.follow_ups f WHERE f.lead_id = ANY (leads));
-  records := leads::text[] || contacts::text[] || deals::text[] || activities::text[] || things::text[]
-    || ARRAY(SELECT f.id::text FROM public.follow_ups f WHERE f.lead_id = ANY (leads) OR f.task_id = ANY (tasks_run));
+  -- What the log says of them elsewhere, and of records of theirs that are gone.
+  said := ARRAY(SELECT e.id FROM public.audit_log e
+                 WHERE cardinality(words) > 0 AND e.erased_at IS NULL AND app.says(lower(e.changes::text), words));
+  records := leads::text[] || contacts::text[] || deals::text[] || activities::text[] || things::text[] || files::text[]
+    || ARRAY(SELECT f.id::text FROM public.follow_ups f WHERE f.lead_id = ANY (leads) OR f.task_id = ANY (tasks_run))
+    || ARRAY(SELECT e.record_id FROM public.audit_log e
+              WHERE e.id = ANY (said) AND e.entity IN ('leads', 'contacts')
+                AND (lower(e.changes ->> 'email') = ANY (words) OR lower(e.changes -> 'email' ->> 0) = ANY (words)
+                     OR lower(e.changes -> 'email' ->> 1) = ANY (words)));
+  known := words || leads::text[] || contacts::text[] || activities::text[] || things::text[] || deals::text[]
+    || ARRAY(SELECT 'the external_id ''' || lower(x.external_id) || ''''
+               FROM (SELECT l.external_id FROM public.leads l WHERE l.id = ANY (leads)
+                     UNION SELECT c.external_id FROM public.contacts c WHERE c.id = ANY (contacts)
+                     UNION SELECT d.external_id FROM public.deals d WHERE d.id = ANY (deals)) x
+              WHERE x.external_id IS NOT NULL);
 
   entity := 'leads';
   UPDATE public.leads l
@@ -719,6 +741,14 @@ BEGIN
   GET DIAGNOSTICS rows = ROW_COUNT;
   RETURN NEXT;
 
+  entity := 'attachments';
+  WITH removed AS (
+    DELETE FROM public.attachments a WHERE a.id = ANY (files) RETURNING a.storage_key
+  )
+  INSERT INTO app.erased_files (storage_key) SELECT r.storage_key FROM removed r;
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
   entity := 'lead_scores';
   UPDATE public.lead_scores s
      SET reasons = '[]', next_actions = '[]'
@@ -738,20 +768,54 @@ BEGIN
   entity := 'agent_tasks';
   UPDATE public.agent_tasks t
      SET payload = CASE WHEN t.payload ? 'lead_id' THEN jsonb_build_object('lead_id', t.payload -> 'lead_id') ELSE '{}' END,
+         idempotency_key = CASE WHEN app.says(lower(t.idempotency_key), words) THEN 'erased:' || t.id ELSE t.idempotency_key END,
          result = CASE WHEN t.result IS NOT NULL THEN '{}'::jsonb END,
          error = CASE WHEN t.error IS NOT NULL THEN '{"code": "erased", "detail": "What went wrong was erased with a person."}'::jsonb END,
          cancel_requested_at = CASE WHEN t.finished_at IS NULL THEN coalesce(t.cancel_requested_at, now()) ELSE t.cancel_requested_at END
    WHERE t.id = ANY (tasks_run)
      AND (t.payload - 'lead_id' <> '{}' OR t.result <> '{}' OR t.error ->> 'code' NOT IN ('erased', 'cancelled')
-          OR t.finished_at IS NULL);
+          OR t.finished_at IS NULL OR app.says(lower(t.idempotency_key), words));
   GET DIAGNOSTICS rows = ROW_COUNT;
   RETURN NEXT;
 
   entity := 'task_schedules';
   UPDATE public.task_schedules s
-     SET payload = '{}', enabled = false
-   WHERE s.payload <> '{}'
-     AND ((s.payload ->> 'lead_id') = ANY (leads::text[]) OR app.says(lower(s.payload::text), words));
+     SET name = gone || ' ' || s.id, payload = '{}', enabled = false
+   WHERE s.payload <> '{}' AND ((s.payload ->> 'lead_id') = ANY (leads::text[]) OR app.says(lower(s.payload::text), words))
+      OR app.says(lower(s.name), words);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'bulk_chunks';
+  UPDATE public.bulk_chunks b
+     SET operations = app.unasked(b.operations, known), results = app.untold(b.results, known)
+   WHERE app.may_say(coalesce(b.operations, b.results), known)
+     AND (b.operations IS DISTINCT FROM app.unasked(b.operations, known)
+          OR b.results IS DISTINCT FROM app.untold(b.results, known));
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'views';
+  UPDATE public.views v
+     SET name = CASE WHEN app.says(lower(v.name), words) THEN gone ELSE v.name END,
+         filters = coalesce((SELECT jsonb_object_agg(f.key, CASE WHEN app.says(lower(f.value #>> '{}'), words)
+                                                                 THEN to_jsonb(gone) ELSE f.value END)
+                               FROM jsonb_each(v.filters) f), '{}')
+   WHERE app.says(lower(v.name), words) OR app.says(lower(v.filters::text), words);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  entity := 'imports';
+  UPDATE public.imports i SET filename = NULL WHERE app.says(lower(i.filename), words);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+
+  -- What a receiver answered may repeat what it looked up.
+  entity := 'webhook_deliveries';
+  UPDATE public.webhook_deliveries d
+     SET answer = NULL, error = CASE WHEN d.error IS NOT NULL THEN gone END
+   WHERE (d.answer IS NOT NULL OR d.error <> gone)
+     AND (d.record_id = ANY (records) OR app.says(lower(d.answer), words) OR app.says(lower(d.error), words));
   GET DIAGNOSTICS rows = ROW_COUNT;
   RETURN NEXT;
 
@@ -762,7 +826,7 @@ BEGIN
          body = convert_to('{"type":"urn:gardenos:problem:erased","title":"Erased","status":410,"detail":"'
            || 'The answer to this request was erased with a person. Send it with a new key to do it anew."}', 'UTF8')
    WHERE k.status IS DISTINCT FROM 410 AND k.body IS NOT NULL
-     AND app.says(lower(encode(k.body, 'escape')), words || leads::text[] || contacts::text[] || activities::text[] || things::text[] || deals::text[]);
+     AND app.says(app.spoken(app.text_of(k.body)), known || files::text[]);
   GET DIAGNOSTICS rows = ROW_COUNT;
   RETURN NEXT;
 
@@ -771,8 +835,10 @@ BEGIN
   entity := 'audit_log';
   UPDATE public.audit_log e
      SET changes = app.emptied(e.verb, e.changes), erased_at = now(),
-         verb = CASE WHEN e.verb = 'update' AND e.at = now() THEN 'erase' ELSE e.verb END
-   WHERE e.record_id = ANY (records) AND e.erased_at IS NULL;
+         verb = CASE WHEN e.verb IN ('update', 'purge') AND e.at = now() THEN 'erase' ELSE e.verb END
+   WHERE e.erased_at IS NULL
+     AND (e.record_id = ANY (records) OR e.id = ANY (said)
+          OR e.at = now() AND e.entity IN ('views', 'imports'));
   GET DIAGNOSTICS rows = ROW_COUNT;
   RETURN NEXT;
 END
@@ -1053,6 +1119,30 @@ CREATE FUNCTION app.masked_fields(entity text) RETURNS text[]
 
 ALTER FUNCTION app.masked_fields(entity text) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.says(said text, words text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (EXISTS (SELECT FROM unnest(says.words) w(w) WHERE (strpos(says.said, w.w) > 0)));
+
+ALTER FUNCTION app.says(said text, words text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.text_of(said bytea) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RETURN convert_from(said, 'UTF8');
+EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+  RETURN encode(said, 'escape');
+END
+$$;
+
+ALTER FUNCTION app.text_of(said bytea) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.may_say(chunk bytea, words text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (app.says(lower(app.text_of(chunk)), words) OR (EXISTS (SELECT FROM unnest(may_say.words) w(w) WHERE (octet_length(w.w) > char_length(w.w)))));
+
+ALTER FUNCTION app.may_say(chunk bytea, words text[]) OWNER TO gardenos_owner;
+
 CREATE TABLE auth.users (
     instance_id uuid,
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -1140,6 +1230,24 @@ CREATE FUNCTION app.owners(entity text, verb text) RETURNS uuid[]
 
 ALTER FUNCTION app.owners(entity text, verb text) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.parts(chunk bytea) RETURNS TABLE(said text, n bigint)
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  whole CONSTANT text := app.text_of(chunk);
+BEGIN
+  IF pg_input_is_valid(whole, 'json') THEN
+    IF json_typeof(whole::json) = 'array' THEN
+      RETURN QUERY SELECT e.value::text, e.n - 1 FROM json_array_elements(whole::json) WITH ORDINALITY AS e(value, n);
+      RETURN;
+    END IF;
+  END IF;
+  RETURN QUERY SELECT whole, 0::bigint;
+END
+$$;
+
+ALTER FUNCTION app.parts(chunk bytea) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.protect(entity text, owner text) RETURNS void
     LANGUAGE plpgsql
     AS $_$
@@ -1206,6 +1314,26 @@ END
 $_$;
 
 ALTER FUNCTION app.purge_deleted(keep interval, most integer) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.purge_jobs(keep interval, most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+  gone bigint;
+BEGIN
+  DELETE FROM public.bulk_jobs j
+   WHERE j.id = ANY (ARRAY(
+     SELECT o.id FROM public.bulk_jobs o
+      WHERE coalesce(o.finished_at, o.created_at) < now() - keep
+        AND NOT EXISTS (SELECT FROM public.agent_tasks t WHERE t.id = o.task_id AND t.state IN ('queued', 'running'))
+      LIMIT most));
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone;
+END
+$$;
+
+ALTER FUNCTION app.purge_jobs(keep interval, most integer) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.readable(entities text[], ids text[]) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE
@@ -1374,11 +1502,11 @@ $$;
 
 ALTER FUNCTION app.require_readable(entity text, fields text[]) OWNER TO gardenos_owner;
 
-CREATE FUNCTION app.says(said text, words text[]) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (EXISTS (SELECT FROM unnest(says.words) w(w) WHERE (strpos(says.said, w.w) > 0)));
+CREATE FUNCTION app.spoken(said text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN lower(CASE WHEN pg_input_is_valid(said, 'jsonb'::text) THEN ((said)::jsonb)::text WHEN pg_input_is_valid(regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})'::text, '?'::text, 'gi'::text), 'jsonb'::text) THEN ((regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})'::text, '?'::text, 'gi'::text))::jsonb)::text ELSE said END);
 
-ALTER FUNCTION app.says(said text, words text[]) OWNER TO gardenos_owner;
+ALTER FUNCTION app.spoken(said text) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.told(verb text, changes jsonb, hidden text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1397,6 +1525,18 @@ END
 $$;
 
 ALTER FUNCTION app.touch() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.unasked(operations bytea, words text[]) RETURNS bytea
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (operations IS NOT NULL) THEN (SELECT convert_to((('['::text || COALESCE(string_agg(CASE WHEN ((p.said !~~ '{"op": "delete"%'::text) AND app.says(app.spoken(p.said), unasked.words)) THEN '{"op": "erased"}'::text ELSE p.said END, ', '::text ORDER BY p.n), ''::text)) || ']'::text), 'UTF8'::name) AS convert_to FROM app.parts(unasked.operations) p(said, n)) ELSE NULL::bytea END;
+
+ALTER FUNCTION app.unasked(operations bytea, words text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.untold(results bytea, words text[]) RETURNS bytea
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (results IS NOT NULL) THEN (SELECT convert_to((('['::text || COALESCE(string_agg(CASE WHEN ((p.said ~~ '%"problem":%'::text) AND app.says(app.spoken(p.said), untold.words)) THEN ((((('{"status":'::text || s.status) || COALESCE((',"id":'::text || "substring"(p.said, '"id":("[0-9a-f-]{36}")'::text)), ''::text)) || ',"problem":{"type":"urn:gardenos:problem:erased","title":"Erased","status":'::text) || s.status) || ',"detail":"What went wrong was erased with a person."}}'::text) ELSE p.said END, ','::text ORDER BY p.n), ''::text)) || ']'::text), 'UTF8'::name) AS convert_to FROM app.parts(untold.results) p(said, n), LATERAL (SELECT COALESCE("substring"(p.said, '"status":([1-5][0-9]{2})'::text), '410'::text) AS "coalesce") s(status)) ELSE NULL::bytea END;
+
+ALTER FUNCTION app.untold(results bytea, words text[]) OWNER TO gardenos_owner;
 
 CREATE FUNCTION auth.jwt() RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1453,6 +1593,13 @@ CREATE TABLE app.entities (
 ALTER TABLE app.entities OWNER TO gardenos_owner;
 
 COMMENT ON COLUMN app.entities.scoped IS 'Whether its rows have an owner; else a scope is agency or none.';
+
+CREATE TABLE app.erased_files (
+    storage_key text NOT NULL,
+    erased_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE app.erased_files OWNER TO gardenos_owner;
 
 CREATE TABLE app.feed (
     only_row boolean DEFAULT true NOT NULL,
@@ -2559,6 +2706,9 @@ ALTER TABLE ONLY app.default_permissions
 ALTER TABLE ONLY app.entities
     ADD CONSTRAINT entities_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY app.erased_files
+    ADD CONSTRAINT erased_files_pkey PRIMARY KEY (storage_key);
+
 ALTER TABLE ONLY app.feed
     ADD CONSTRAINT feed_pkey PRIMARY KEY (only_row);
 
@@ -2865,6 +3015,8 @@ CREATE INDEX attachments_lead_id_idx ON public.attachments USING btree (agency_i
 CREATE INDEX audit_log_at_idx ON public.audit_log USING btree (agency_id, at DESC, id DESC);
 
 CREATE INDEX audit_log_record_idx ON public.audit_log USING btree (agency_id, record_id, at DESC, id DESC);
+
+CREATE INDEX bulk_jobs_age_idx ON public.bulk_jobs USING btree (COALESCE(finished_at, created_at));
 
 CREATE INDEX bulk_jobs_agency_idx ON public.bulk_jobs USING btree (agency_id, id DESC);
 
@@ -3772,6 +3924,10 @@ END));
 
 CREATE POLICY attachments_owner ON public.attachments FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+CREATE POLICY attachments_owner_erase ON public.attachments FOR DELETE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY attachments_owner_lock ON public.attachments FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY attachments_purge ON public.attachments FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
 CREATE POLICY attachments_seen ON public.attachments AS RESTRICTIVE FOR SELECT TO authenticated USING (
@@ -3853,6 +4009,10 @@ CREATE POLICY bulk_chunks_insert ON public.bulk_chunks FOR INSERT TO authenticat
    FROM public.bulk_jobs j
   WHERE ((j.id = bulk_chunks.job_id) AND (j.task_id IS NULL) AND (j.created_by = ( SELECT app.user_id() AS user_id)) AND (j.role = ( SELECT app.user_role() AS user_role)) AND (NOT (j.key_id IS DISTINCT FROM ((( SELECT app.claims() AS claims) ->> 'key_id'::text))::uuid)))))));
 
+CREATE POLICY bulk_chunks_owner_erase ON public.bulk_chunks FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY bulk_chunks_owner_find ON public.bulk_chunks FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY bulk_chunks_select ON public.bulk_chunks FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (EXISTS ( SELECT
    FROM public.bulk_jobs j
   WHERE (j.id = bulk_chunks.job_id)))));
@@ -3867,6 +4027,12 @@ CREATE POLICY bulk_jobs_delete ON public.bulk_jobs FOR DELETE TO authenticated U
 
 CREATE POLICY bulk_jobs_insert ON public.bulk_jobs FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write) AND (created_by = ( SELECT app.user_id() AS user_id)) AND (role = ( SELECT app.user_role() AS user_role)) AND (NOT (key_id IS DISTINCT FROM ((( SELECT app.claims() AS claims) ->> 'key_id'::text))::uuid)) AND (NOT (to_jsonb(scopes) IS DISTINCT FROM (( SELECT app.claims() AS claims) -> 'scopes'::text)))));
 
+CREATE POLICY bulk_jobs_owner_erase ON public.bulk_jobs FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY bulk_jobs_owner_find ON public.bulk_jobs FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY bulk_jobs_purge ON public.bulk_jobs FOR DELETE TO gardenos_worker USING (true);
+
 CREATE POLICY bulk_jobs_select ON public.bulk_jobs FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
 CASE
     WHEN ( SELECT app.can_administer() AS can_administer) THEN true
@@ -3876,6 +4042,8 @@ END));
 CREATE POLICY bulk_jobs_update ON public.bulk_jobs FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (created_by = ( SELECT app.user_id() AS user_id)))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY bulk_jobs_work ON public.bulk_jobs FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY bulk_jobs_worker ON public.bulk_jobs FOR SELECT TO gardenos_worker USING (true);
 
 ALTER TABLE public.companies ENABLE ROW LEVEL SECURITY;
 
@@ -4153,6 +4321,10 @@ ALTER TABLE public.imports ENABLE ROW LEVEL SECURITY;
 CREATE POLICY imports_delete ON public.imports FOR DELETE TO authenticated USING (false);
 
 CREATE POLICY imports_insert ON public.imports FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
+
+CREATE POLICY imports_owner_erase ON public.imports FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY imports_owner_find ON public.imports FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY imports_select ON public.imports FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
@@ -4619,6 +4791,10 @@ CASE ( SELECT app.scope('views'::text, 'create'::text) AS scope)
     ELSE (COALESCE(created_by, created_by) = ANY (( SELECT app.owners('views'::text, 'create'::text) AS owners)::uuid[]))
 END));
 
+CREATE POLICY views_owner_erase ON public.views FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY views_owner_find ON public.views FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY views_private ON public.views AS RESTRICTIVE TO authenticated USING (
 CASE
     WHEN shared THEN true
@@ -4654,6 +4830,10 @@ CREATE POLICY webhook_deliveries_fan_out ON public.webhook_deliveries TO gardeno
 CREATE POLICY webhook_deliveries_insert ON public.webhook_deliveries FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
 
 CREATE POLICY webhook_deliveries_note ON public.webhook_deliveries FOR UPDATE TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhook_deliveries_owner_erase ON public.webhook_deliveries FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY webhook_deliveries_owner_find ON public.webhook_deliveries FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY webhook_deliveries_select ON public.webhook_deliveries FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer)));
 
@@ -4739,6 +4919,9 @@ REVOKE ALL ON FUNCTION app.protect(entity text, owner text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.purge_deleted(keep interval, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.purge_deleted(keep interval, most integer) TO gardenos_worker;
 
+REVOKE ALL ON FUNCTION app.purge_jobs(keep interval, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.purge_jobs(keep interval, most integer) TO gardenos_worker;
+
 REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.record_changes() FROM PUBLIC;
@@ -4750,6 +4933,8 @@ GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO supabase_a
 GRANT SELECT ON TABLE app.entities TO authenticated;
 GRANT SELECT ON TABLE app.entities TO gardenos_agent;
 GRANT SELECT ON TABLE app.entities TO gardenos_worker;
+
+GRANT SELECT,DELETE ON TABLE app.erased_files TO gardenos_worker;
 
 GRANT SELECT,UPDATE ON TABLE app.feed TO gardenos_worker;
 
@@ -4865,6 +5050,9 @@ GRANT UPDATE(results) ON TABLE public.bulk_chunks TO authenticated;
 
 GRANT SELECT ON TABLE public.bulk_jobs TO authenticated;
 GRANT SELECT ON TABLE public.bulk_jobs TO gardenos_agent;
+GRANT DELETE ON TABLE public.bulk_jobs TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.bulk_jobs TO gardenos_worker;
 
 GRANT INSERT(agency_id) ON TABLE public.bulk_jobs TO authenticated;
 
@@ -4879,6 +5067,7 @@ GRANT INSERT(key_id) ON TABLE public.bulk_jobs TO authenticated;
 GRANT INSERT(scopes) ON TABLE public.bulk_jobs TO authenticated;
 
 GRANT UPDATE(task_id) ON TABLE public.bulk_jobs TO authenticated;
+GRANT SELECT(task_id) ON TABLE public.bulk_jobs TO gardenos_worker;
 
 GRANT INSERT(total) ON TABLE public.bulk_jobs TO authenticated;
 
@@ -4886,9 +5075,12 @@ GRANT UPDATE(succeeded) ON TABLE public.bulk_jobs TO authenticated;
 
 GRANT UPDATE(failed) ON TABLE public.bulk_jobs TO authenticated;
 
+GRANT SELECT(created_at) ON TABLE public.bulk_jobs TO gardenos_worker;
+
 GRANT UPDATE(started_at) ON TABLE public.bulk_jobs TO authenticated;
 
 GRANT UPDATE(finished_at) ON TABLE public.bulk_jobs TO authenticated;
+GRANT SELECT(finished_at) ON TABLE public.bulk_jobs TO gardenos_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.companies TO authenticated;
 GRANT SELECT ON TABLE public.companies TO gardenos_agent;

@@ -307,6 +307,9 @@ DELETE FROM agent_tasks
 -- name: purge_deleted
 SELECT app.purge_deleted($1, $2)
 
+-- name: purge_jobs
+SELECT app.purge_jobs($1, $2)
+
 -- name: fold_counts
 SELECT app.fold_counts()
 

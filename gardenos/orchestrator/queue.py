@@ -305,6 +305,7 @@ class PostgresQueue:
             async with self._database.system(Role.WORKER) as session:
                 await session.fetchval(QUERIES["purge_deleted"], keep_deleted, limit)
         async with self._database.system(Role.WORKER) as session:
+            await session.fetchval(QUERIES["purge_jobs"], keep, limit)
             await session.fetchval(QUERIES["fold_counts"])
         return gone
 

@@ -40,6 +40,7 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "app.record_count_changes",
         "app.record_counts",
         "attachments",
+        "bulk_jobs",
         "companies",
         "contacts",
         "custom_fields",

@@ -59,7 +59,11 @@ def opened(secret: str, token: str, *, does: Literal["put", "get"]) -> Leave:
     return leave
 
 
+def plain(name: str) -> str:
+    """A file's name without what could be anything but part of a name: no slash, no quote."""
+    return _UNSAFE.sub("_", name)
+
+
 def disposition(name: str) -> str:
     """A Content-Disposition that saves a file under its name and can say nothing else (RFC 6266)."""
-    plain = _UNSAFE.sub("_", name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    return f"attachment; filename=\"{plain(name)}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -17,3 +17,13 @@ SELECT storage_key, state
 -- name: forget_abandoned
 DELETE FROM attachments
  WHERE state = 'pending' AND created_at < $1
+
+-- name: find_erased
+SELECT storage_key
+  FROM app.erased_files
+ ORDER BY erased_at, storage_key
+ LIMIT $1
+
+-- name: forget_erased
+DELETE FROM app.erased_files
+ WHERE storage_key = ANY ($1::text[])

@@ -20,6 +20,7 @@ from gardenos.db.session import Database, Role, TenantSession
 QUERIES = sql.load("gardenos.crm.attachments")
 _RECORDS: Final = ("lead_id", "contact_id", "company_id", "deal_id", "activity_id")
 ABANDONED_AFTER: Final = timedelta(days=1)
+_ERASED_AT_ONCE: Final = 500
 
 
 async def announce(
@@ -94,11 +95,32 @@ async def confirm(session: TenantSession, files: Bytes, attachment_id: UUID) -> 
     return stored
 
 
+async def remove_erased(database: Database, files: Bytes) -> int:
+    """Remove the files whose attachments were erased with a person; how many attachments' files went.
+
+    What was erased is forgotten once its files are gone, and not before: whoever dies in between, or
+    finds the place out of order, leaves it to the next. Raises `StorageUnavailable`.
+    """
+    gone = 0
+    while True:
+        async with database.system(Role.WORKER) as session:
+            rows = await session.fetch(QUERIES["find_erased"], _ERASED_AT_ONCE)
+        if not rows:
+            return gone
+        keys = [str(row["storage_key"]) for row in rows]
+        await files.remove(*(f"{folder}/{key}" for key in keys for folder in (PENDING, STORED)))
+        async with database.system(Role.WORKER) as session:
+            await session.execute(QUERIES["forget_erased"], keys)
+        gone += len(keys)
+
+
 async def sweep(database: Database, files: Bytes, now: datetime) -> int:
     """Remove files that no attachment has, and attachments never uploaded; how many files went.
 
-    What is younger than a day is let be: it may be on its way.
+    What is younger than a day is let be: it may be on its way. What was erased goes at any age, and is
+    not counted.
     """
+    await remove_erased(database, files)
     before = now - ABANDONED_AFTER
     async with database.system(Role.WORKER) as session:
         await session.execute(QUERIES["forget_abandoned"], before)

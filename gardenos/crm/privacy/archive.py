@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +40,7 @@ class _Sink(io.RawIOBase):
 
 
 class Archive:
-    """Files of JSON, one after the other."""
+    """Files, one after the other."""
 
     def __init__(self, made_at: datetime) -> None:
         self._sink = _Sink()
@@ -48,9 +49,7 @@ class Archive:
 
     def add(self, name: str, records: Iterable[Any]) -> Iterator[bytes]:
         """One file with a JSON array; the pieces that this makes."""
-        entry = zipfile.ZipInfo(name, self._made_at)
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        with self._zip.open(entry, "w", force_zip64=True) as file:
+        with self._zip.open(self._entry(name), "w", force_zip64=True) as file:
             before = "[\n"
             for record in records:
                 file.write((before + json.dumps(record, ensure_ascii=False)).encode())
@@ -59,6 +58,26 @@ class Archive:
                     yield self._sink.taken()
             file.write(b"[]\n" if before == "[\n" else b"\n]\n")
         yield self._sink.taken()
+
+    async def add_file(self, name: str, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """One file as it is, read chunk by chunk; the pieces that this makes.
+
+        Raises what reading the first chunk raises, and then there is no such file in the archive.
+        """
+        chunk: bytes | None = await anext(chunks)
+        with self._zip.open(self._entry(name), "w", force_zip64=True) as file:
+            while chunk is not None:
+                # Elsewhere: to compress a mebibyte takes some hundredths of a second.
+                await asyncio.to_thread(file.write, chunk)
+                if self._sink.held >= _PIECE:
+                    yield self._sink.taken()
+                chunk = await anext(chunks, None)
+        yield self._sink.taken()
+
+    def _entry(self, name: str) -> zipfile.ZipInfo:
+        entry = zipfile.ZipInfo(name, self._made_at)
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        return entry
 
     def end(self) -> bytes:
         """The last piece: what lists the files."""

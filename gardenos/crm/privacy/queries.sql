@@ -37,6 +37,30 @@ SELECT to_jsonb(t) AS record FROM tasks t
  WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[])
  ORDER BY id
 
+-- name: export_attachments
+SELECT to_jsonb(a) - 'storage_key' AS record, storage_key, state FROM attachments a
+ WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[])
+    OR deal_id IN (SELECT id FROM deals WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[]))
+    OR activity_id IN (SELECT id FROM activities WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[]))
+ ORDER BY id
+
+-- name: export_bulk_jobs
+-- Operations that wait and results, by the records and by e-mails. As text: they may hold what no jsonb can.
+WITH words AS (
+  SELECT array_agg(w) AS said
+    FROM (SELECT unnest($3::text[]) AS w
+          UNION SELECT unnest($1::uuid[])::text
+          UNION SELECT unnest($2::uuid[])::text
+          UNION SELECT email_key FROM leads WHERE id = ANY ($1::uuid[]) AND email_key IS NOT NULL
+          UNION SELECT email_key FROM contacts WHERE id = ANY ($2::uuid[]) AND email_key IS NOT NULL) s
+)
+SELECT j.id AS job_id, j.entity, j.created_at, b.number, p.n, p.said, b.operations IS NULL AS done
+  FROM words, bulk_chunks b
+  JOIN bulk_jobs j ON j.id = b.job_id,
+       LATERAL app.parts(coalesce(b.operations, b.results)) p
+ WHERE app.may_say(coalesce(b.operations, b.results), words.said) AND app.says(app.spoken(p.said), words.said)
+ ORDER BY j.id, b.number, p.n
+
 -- name: export_lead_scores
 SELECT to_jsonb(s) AS record FROM lead_scores s
  WHERE lead_id = ANY ($1::uuid[])
@@ -70,5 +94,9 @@ SELECT to_jsonb(e) - 'changes' || jsonb_build_object('changes', app.told(e.verb,
          $1::uuid[]::text[] || $2::uuid[]::text[]
          || ARRAY(SELECT id::text FROM deals WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[]))
          || ARRAY(SELECT id::text FROM activities WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[]))
-         || ARRAY(SELECT id::text FROM tasks WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[])))
+         || ARRAY(SELECT id::text FROM tasks WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[]))
+         || ARRAY(SELECT id::text FROM attachments
+                   WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[])
+                      OR deal_id IN (SELECT id FROM deals WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[]))
+                      OR activity_id IN (SELECT id FROM activities WHERE lead_id = ANY ($1::uuid[]) OR contact_id = ANY ($2::uuid[]))))
  ORDER BY e.id

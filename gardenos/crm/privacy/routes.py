@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from gardenos.auth.deps import ClaimsDep
 from gardenos.core.errors import Erased as ErasedAnswer
 from gardenos.core.errors import IdempotencyKeyReused
+from gardenos.crm.attachments import service as attachments
+from gardenos.crm.attachments.store import Bytes, Place, StorageUnavailable, opened
 from gardenos.crm.privacy import service
 from gardenos.crm.privacy.models import Address, Erased, Person, Who
 from gardenos.web import idempotency, problems
 from gardenos.web.idempotency import IdempotencyKey
 from gardenos.web.params import StrictRoute
-from gardenos.web.services import ServicesDep
+from gardenos.web.services import Services, ServicesDep
 
+_log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/v1/privacy", tags=["privacy"], route_class=StrictRoute)
 
 _ZIP: dict[str, Any] = {
     "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
-    "description": "One JSON file for each table.",
+    "description": "One JSON file for each table, and the attached files.",
 }
 
 
@@ -51,7 +56,7 @@ async def export_person(who: Who, services: ServicesDep, claims: ClaimsDep) -> S
     stack = AsyncExitStack()
     async with stack:
         session = await stack.enter_async_context(services.database.session(claims))
-        pieces = service.export(session, who, services.clock.now())
+        pieces = service.export(session, who, services.clock.now(), partial(_files, services))
         # Asked for here: what can be refused is refused before there is an answer.
         first = await anext(pieces)
         kept_open = stack.pop_all()
@@ -93,4 +98,14 @@ async def erase_person(
             done = await service.erase(session, who)
             return Response(done.model_dump_json(), media_type="application/json")
 
-        return await idempotency.once(session, key, seen, effect)
+        answer = await idempotency.once(session, key, seen, effect)
+    try:
+        await attachments.remove_erased(services.database, _files(services))
+    except StorageUnavailable as error:
+        # They are noted; the sweeper removes them once their place answers.
+        _log.warning("erased_files_left", detail=error.detail)
+    return answer
+
+
+def _files(services: Services) -> Bytes:
+    return opened(Place.of(services.settings))

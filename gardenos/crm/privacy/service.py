@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
+from asyncpg import Record as Row
+
 from gardenos.core.errors import InvalidContent
+from gardenos.crm.attachments.addresses import plain
+from gardenos.crm.attachments.store import Bytes
 from gardenos.crm.privacy.archive import Archive
 from gardenos.crm.privacy.models import MAX_RECORDS, Erased, Kind, Person, Record, Who
 from gardenos.db import sql
@@ -19,9 +25,11 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "deals.json": ("export_deals", "leads", "contacts"),
     "activities.json": ("export_activities", "leads", "contacts"),
     "tasks.json": ("export_tasks", "leads", "contacts"),
+    "attachments.json": ("export_attachments", "leads", "contacts"),
     "lead_scores.json": ("export_lead_scores", "leads"),
     "follow_ups.json": ("export_follow_ups", "leads"),
     "agent_tasks.json": ("export_agent_tasks", "leads", "contacts", "emails"),
+    "bulk_jobs.json": ("export_bulk_jobs", "leads", "contacts", "emails"),
     "audit_log.json": ("export_audit_log", "leads", "contacts"),
 }
 """The files of an export, the blocks that fill them, and what these ask for."""
@@ -54,15 +62,49 @@ def _known_by(who: Who, person: Person) -> dict[str, list[Any]]:
     }
 
 
-async def export(session: TenantSession, who: Who, made_at: datetime) -> AsyncGenerator[bytes]:
-    """A ZIP of JSON files, one for each table, in pieces. Raises as `find` does, before the first."""
+async def export(
+    session: TenantSession, who: Who, made_at: datetime, files: Callable[[], Bytes]
+) -> AsyncGenerator[bytes]:
+    """A ZIP in pieces: a JSON file for each table, then the attached files.
+
+    Raises as `find` does, before the first piece; `StorageUnavailable` where a file's place fails.
+    """
     known = _known_by(who, await find(session, who))
     archive = Archive(made_at)
+    attached: list[tuple[str, str]] = []
     for name, (block, *asked) in FILES.items():
         rows = await session.fetch(QUERIES[block], *(known[key] for key in asked))
-        for piece in archive.add(name, (row["record"] for row in rows)):
+        if block == "export_attachments":
+            attached = [_attached(row) for row in rows if row["state"] == "stored"]
+        make = _of_job if block == "export_bulk_jobs" else _record
+        for piece in archive.add(name, map(make, rows)):
             yield piece
+    for name, key in attached:
+        # What vanished from its place is listed in attachments.json all the same.
+        with suppress(FileNotFoundError):
+            async for piece in archive.add_file(name, files().chunks(key)):
+                yield piece
     yield archive.end()
+
+
+def _record(row: Row) -> Any:
+    return row["record"]
+
+
+def _attached(row: Row) -> tuple[str, str]:
+    """Under which name a file stands in the archive, and where its bytes are."""
+    record = row["record"]
+    return f"files/{record['id']}-{plain(record['name'])}", str(row["storage_key"])
+
+
+def _of_job(row: Row) -> dict[str, Any]:
+    """One operation of a bulk job that waits, or what became of one."""
+    return {
+        "job_id": str(row["job_id"]),
+        "entity": row["entity"],
+        "created_at": row["created_at"].isoformat(),
+        "result" if row["done"] else "operation": json.loads(row["said"]),
+    }
 
 
 async def erase(session: TenantSession, who: Who) -> Erased:

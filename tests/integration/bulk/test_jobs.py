@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -337,3 +338,18 @@ async def test_a_job_of_a_key_that_writes_too_little_is_not_made(
     claims = Claims.of(owner.sub, owner.agency_id, owner.user_role, key_id=uuid4(), scopes=scopes)
     with pytest.raises(Forbidden, match="scope write"):
         await sent(db, claims, LEADS, [create()])
+
+
+async def test_what_was_erased_with_a_person_is_not_done_and_the_rest_is(
+    db: Database, admin: AdminConnection, owner: Claims
+) -> None:
+    operations = [create(last_name="Lovelace", email="ADA@example.com"), create(last_name="Hopper")]
+    job = await sent(db, owner, LEADS, operations)
+    async with db.session(owner) as session:
+        await session.fetch("SELECT app.erase('{}', '{}', ARRAY['ada@example.com'])")
+    assert await work_off(db, owner, job)
+    assert [row["last_name"] for row in await admin.fetch("SELECT last_name FROM leads")] == [
+        "Hopper"
+    ]
+    (kept,) = await admin.fetch("SELECT convert_from(results, 'UTF8') AS said FROM bulk_chunks")
+    assert [one["status"] for one in json.loads(kept["said"])] == [410, 201]

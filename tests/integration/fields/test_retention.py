@@ -10,6 +10,7 @@ from gardenos.orchestrator.queue import PostgresQueue
 if TYPE_CHECKING:
     import httpx
 
+    from gardenos.core.claims import Claims
     from gardenos.db.session import Database
     from gardenos.testing.postgres import AdminConnection
     from tests.integration.fields.conftest import Make
@@ -71,3 +72,31 @@ async def test_some_are_removed_at_a_time_the_oldest_first(
     await PostgresQueue(db).prune(keep=MONTH, limit=1, keep_deleted=MONTH)
     rows = await admin.fetch("SELECT id::text FROM deals ORDER BY id")
     assert [row["id"] for row in rows] == [deal["id"] for deal in others]
+
+
+async def test_bulk_jobs_that_ended_long_ago_go_and_those_at_work_stay(
+    db: Database, admin: AdminConnection, owner: Claims
+) -> None:
+    await admin.execute(
+        """
+        WITH tasks AS (
+          INSERT INTO agent_tasks (agency_id, agent_type) VALUES ($1, 'bulk_job') RETURNING id
+        ), jobs AS (
+          INSERT INTO bulk_jobs (agency_id, entity, created_by, role, total, created_at, finished_at,
+                                 task_id)
+          SELECT $1, v.entity, $2, 'owner', 1, now() - interval '40 days', v.finished_at,
+                 CASE v.entity WHEN 'waiting' THEN t.id END
+            FROM tasks t, (VALUES ('given_up', NULL), ('waiting', NULL),
+                                  ('old', now() - interval '31 days'),
+                                  ('new', now() - interval '29 days')) AS v (entity, finished_at)
+          RETURNING id
+        )
+        INSERT INTO bulk_chunks (agency_id, job_id, number, results) SELECT $1, id, 0, '[]' FROM jobs
+        """,
+        owner.agency_id,
+        owner.sub,
+    )
+    await PostgresQueue(db).prune(keep=MONTH, limit=10)
+    left = await admin.fetch("SELECT entity FROM bulk_jobs ORDER BY entity")
+    assert [row["entity"] for row in left] == ["new", "waiting"]
+    assert await admin.fetchval("SELECT count(*) FROM bulk_chunks") == 2

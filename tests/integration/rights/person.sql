@@ -29,7 +29,7 @@ WITH lead AS (
   SELECT app.agency_id(), 'Call Ada', 'secret', id, '{"a": "secret"}' FROM contact
 ), schedule AS (
   INSERT INTO task_schedules (agency_id, name, agent_type, payload, cron, next_run_at)
-  SELECT app.agency_id(), 'weekly ' || $2::int, 'follow_up', jsonb_build_object('lead_id', id), '0 0 * * 0', now() FROM lead
+  SELECT app.agency_id(), 'Ada weekly ' || $2::int, 'follow_up', jsonb_build_object('lead_id', id), '0 0 * * 0', now() FROM lead
 )
 SELECT id FROM lead
 
@@ -53,3 +53,30 @@ WITH done AS (
 )
 INSERT INTO follow_ups (agency_id, task_id, lead_id, subject, body, full_message, provider, model)
 SELECT $1, id, $2, 'secret', 'secret', 'secret', 'rules', 'rules' FROM done WHERE agent_type = 'follow_up'
+
+-- name: add_traces
+-- Where else a person of the e-mail $3 leaves traces, for agency $1 and its member $4: with lead $2, in names that
+-- people gave, in bulk jobs of which one waits, and in what a receiver of webhooks answered.
+WITH attached AS (
+  INSERT INTO attachments (agency_id, lead_id, name, media_type, bytes, sha256, state)
+  VALUES ($1::uuid, $2::uuid, 'ada-lovelace.pdf', 'application/pdf', 6, repeat('0', 64), 'stored')
+), seen AS (
+  INSERT INTO views (agency_id, entity, name, filters)
+  VALUES ($1, 'leads', 'About ' || $3::text, jsonb_build_object('email', $3, 'status', 'new'))
+), imported AS (
+  INSERT INTO imports (agency_id, filename) VALUES ($1, $3 || '.csv')
+), hook AS (
+  INSERT INTO webhooks (agency_id, url, secret) VALUES ($1, 'https://example.org/', 'whsec_AAAA') RETURNING id
+), told AS (
+  INSERT INTO webhook_deliveries (agency_id, webhook_id, entity, record_id, verb, state, answer, error)
+  SELECT $1, id, 'leads', $2::text, 'update', 'failed', 'secret', 'secret' FROM hook
+), job AS (
+  INSERT INTO bulk_jobs (agency_id, entity, created_by, role, total) VALUES ($1, 'leads', $4::uuid, 'owner', 4) RETURNING id
+)
+INSERT INTO bulk_chunks (agency_id, job_id, number, operations, results)
+SELECT $1, job.id, c.number, convert_to(c.operations, 'UTF8'), convert_to(c.results, 'UTF8')
+  FROM job, (VALUES
+    (1, format('[{"op": "create", "record": {"last_name": "Lovelace", "email": "%s"}}, '
+               '{"op": "create", "record": {"last_name": "Hopper"}}]', upper($3)), NULL),
+    (0, NULL, format('[{"status":409,"problem":{"detail":"%s is there already"}},{"status":201}]', $3)))
+       AS c (number, operations, results)

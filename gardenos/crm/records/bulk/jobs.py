@@ -18,7 +18,7 @@ from gardenos.core.ids import AgencyId, UserId
 from gardenos.core.page import CursorSigner
 from gardenos.crm.records import entity as declared
 from gardenos.crm.records.bulk import service
-from gardenos.crm.records.bulk.models import BulkResult, Operation
+from gardenos.crm.records.bulk.models import BulkResult, Kept, Operation
 from gardenos.crm.records.entity import Entity
 from gardenos.db import sql
 from gardenos.db.session import TenantSession
@@ -32,8 +32,8 @@ CHUNK: Final = 500
 """Operations of one transaction."""
 _PRIORITY: Final = 6
 _RETRIES: Final = 10
-_OPERATIONS: Final[TypeAdapter[list[Operation]]] = TypeAdapter(
-    list[Annotated[Operation, Field(discriminator="op")]]
+_OPERATIONS: Final[TypeAdapter[list[Kept]]] = TypeAdapter(
+    list[Annotated[Kept, Field(discriminator="op")]]
 )
 
 
@@ -195,7 +195,7 @@ async def work_off(session: TenantSession, job_id: UUID) -> Progress:
 
 
 async def _results(
-    session: TenantSession, job: Any, operations: Sequence[Operation], first: int
+    session: TenantSession, job: Any, operations: Sequence[Kept], first: int
 ) -> list[service.Result]:
     claims = session.claims
     if await session.fetchval(

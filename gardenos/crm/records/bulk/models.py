@@ -55,7 +55,17 @@ class BulkDelete(BaseModel):
     version: _Version = None
 
 
+class BulkErased(BaseModel):
+    """What a job keeps of an operation that was erased with a person; no request has one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    op: Literal["erased"]
+
+
 Operation: TypeAlias = BulkCreate | BulkUpdate | BulkDelete
+Kept: TypeAlias = Operation | BulkErased
+"""An operation as a job has it."""
 
 
 class Bulk(BaseModel):

@@ -12,9 +12,9 @@ import asyncpg
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from gardenos.core.errors import GardenOSError, InvalidContent, Unavailable
+from gardenos.core.errors import Erased, GardenOSError, InvalidContent, Unavailable
 from gardenos.crm.records import service
-from gardenos.crm.records.bulk.models import BulkCreate, BulkUpdate, Operation
+from gardenos.crm.records.bulk.models import BulkCreate, BulkErased, BulkUpdate, Kept
 from gardenos.crm.records.entity import Entity, Values
 from gardenos.crm.records.models import Fields
 from gardenos.crm.records.service import Stored
@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def apply(
-    session: TenantSession, entity: Entity, operations: Sequence[Operation], *, first: int = 0
+    session: TenantSession, entity: Entity, operations: Sequence[Kept], *, first: int = 0
 ) -> list[Result]:
     """Carry out operations, the first of which is the request's `first`; what became of each.
 
@@ -45,9 +45,7 @@ def failed(results: Sequence[Result]) -> int:
     return sum("problem" in result for result in results)
 
 
-async def _tried(
-    session: TenantSession, entity: Entity, operation: Operation, where: str
-) -> Result:
+async def _tried(session: TenantSession, entity: Entity, operation: Kept, where: str) -> Result:
     try:
         async with session.savepoint():
             return await _done(session, entity, operation)
@@ -66,7 +64,9 @@ def _is_of_agency(error: Any) -> bool:
     return str(error.constraint_name).endswith("_agency_id_fkey")
 
 
-async def _done(session: TenantSession, entity: Entity, operation: Operation) -> Result:
+async def _done(session: TenantSession, entity: Entity, operation: Kept) -> Result:
+    if isinstance(operation, BulkErased):
+        raise Erased("This operation was erased with a person before it was done.")
     if isinstance(operation, BulkCreate):
         values = _given(entity.new, operation.record)
         return _stored(await service.create(session, entity, values), HTTPStatus.CREATED)
