@@ -49,6 +49,7 @@ async def fill(
         if f"number_{noun}" in _QUERIES:
             await admin.execute(_QUERIES[f"number_{noun}"])
     await admin.execute("SET session_replication_role = origin")
+    told("counts and the words to search by")
     await admin.execute(_QUERIES["finish"])
     told("statistics")
     await admin.execute("VACUUM ANALYZE")

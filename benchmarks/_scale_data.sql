@@ -153,3 +153,5 @@ INSERT INTO app.record_counts
 SELECT agency_id, 'leads', coalesce(owner_id, created_by), status, count(*) FROM leads GROUP BY 1, 3, 4
 UNION ALL SELECT agency_id, 'contacts', coalesce(owner_id, created_by), '', count(*) FROM contacts GROUP BY 1, 3
 UNION ALL SELECT agency_id, 'companies', coalesce(owner_id, created_by), '', count(*) FROM companies GROUP BY 1, 3;
+SELECT app.leads_search_fill(), app.contacts_search_fill(), app.companies_search_fill(), app.deals_search_fill(),
+       app.activities_search_fill();

@@ -244,6 +244,23 @@ def top(
 
 
 @commands.command()
+def search(
+    words: Annotated[list[str], typer.Argument(help="Words; the last may be only begun.")],
+    *,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--in", help="leads, contacts, companies, deals, activities."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+) -> None:
+    """Find leads, contacts, companies, deals and activities by words."""
+    from gardenos.cli import search as screen
+
+    with _client(_home()) as client:
+        screen.show(client, " ".join(words), kinds=kind or [], limit=limit)
+
+
+@commands.command()
 def scale(
     agent_type: Annotated[str, typer.Argument(help="lead_analysis or follow_up.")],
     replicas: Annotated[int, typer.Argument(min=0, help="How many agents.")],

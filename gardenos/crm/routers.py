@@ -26,6 +26,7 @@ from gardenos.crm.leads.routes import router as leads
 from gardenos.crm.pipelines.routes import router as pipelines
 from gardenos.crm.privacy.routes import router as privacy
 from gardenos.crm.records.bulk.routes import router as jobs
+from gardenos.crm.search.routes import router as search
 from gardenos.crm.tags.routes import records as tags_of_records
 from gardenos.crm.tags.routes import router as tags
 from gardenos.crm.tasks.routes import router as tasks
@@ -53,6 +54,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tags_of_records,
     timelines,
     dashboard,
+    search,
     views,
     attachments,
     attachment_content,

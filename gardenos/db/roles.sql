@@ -6,7 +6,7 @@ DECLARE
 BEGIN
   FOREACH wanted IN ARRAY ARRAY[
     'anon', 'authenticated', 'service_role', 'supabase_auth_admin',
-    'gardenos_owner', 'gardenos_agent', 'gardenos_worker', 'gardenos_auth'
+    'gardenos_owner', 'gardenos_agent', 'gardenos_worker', 'gardenos_auth', 'gardenos_search'
   ] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
       EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', wanted);
@@ -35,3 +35,6 @@ ALTER ROLE gardenos_app SET statement_timeout = '60s';
 ALTER ROLE gardenos_app SET lock_timeout = '10s';
 ALTER ROLE gardenos_app SET idle_in_transaction_session_timeout = '60s';
 GRANT USAGE, CREATE ON SCHEMA public TO gardenos_owner;
+
+-- Whoever the function that looks into the search's index runs as, and nobody else: no login takes it on.
+GRANT gardenos_search TO gardenos_owner WITH INHERIT FALSE, SET TRUE;

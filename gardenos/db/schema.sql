@@ -8,6 +8,84 @@ CREATE SCHEMA auth;
 
 ALTER SCHEMA auth OWNER TO supabase_auth_admin;
 
+CREATE EXTENSION IF NOT EXISTS btree_gin WITH SCHEMA app;
+
+COMMENT ON EXTENSION btree_gin IS 'support for indexing common datatypes in GIN';
+
+CREATE EXTENSION IF NOT EXISTS fuzzystrmatch WITH SCHEMA app;
+
+COMMENT ON EXTENSION fuzzystrmatch IS 'determine similarities and distance between strings';
+
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA app;
+
+COMMENT ON EXTENSION pg_trgm IS 'text similarity measurement and index searching based on trigrams';
+
+CREATE EXTENSION IF NOT EXISTS unaccent WITH SCHEMA app;
+
+COMMENT ON EXTENSION unaccent IS 'text search dictionary that removes accents';
+
+CREATE FUNCTION app.activities_search_delete() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d USING old_rows o
+         WHERE d.agency_id = o.agency_id AND d.entity = 'activities' AND d.record_id = o.id;
+        -- Of an agency that goes as a whole, everything goes.
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM old_rows r JOIN public.agencies g ON g.id = r.agency_id, unnest(app.plain_words(concat_ws(' ', r.subject, NULL))) AS w;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.activities_search_delete() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.activities_search_fill() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog'
+    AS $$
+        DELETE FROM app.search_documents WHERE entity = 'activities';
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'activities', r.id, r.created_by, app.search_vector(app.search_prefix(r.agency_id, 'activities'), r.subject, NULL, r.outcome, r.body) FROM public.activities r ;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM public.activities r, unnest(app.plain_words(concat_ws(' ', r.subject, NULL))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+      $$;
+
+ALTER FUNCTION app.activities_search_fill() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.activities_search_insert() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'activities', r.id, r.created_by, app.search_vector(app.search_prefix(r.agency_id, 'activities'), r.subject, NULL, r.outcome, r.body) FROM new_rows r  ON CONFLICT DO NOTHING;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM new_rows r, unnest(app.plain_words(concat_ws(' ', r.subject, NULL))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.activities_search_insert() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.activities_search_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d WHERE d.agency_id = OLD.agency_id AND d.entity = 'activities' AND d.record_id = OLD.id;
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM (SELECT OLD.*) AS r, unnest(app.plain_words(concat_ws(' ', r.subject, NULL))) AS w;
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'activities', r.id, r.created_by, app.search_vector(app.search_prefix(r.agency_id, 'activities'), r.subject, NULL, r.outcome, r.body) FROM (SELECT NEW.*) AS r  ON CONFLICT DO NOTHING;
+        PERFORM app.learn_words(r.agency_id, concat_ws(' ', r.subject, NULL)) FROM (SELECT NEW.*) AS r ;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.activities_search_update() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.claims() RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb;
@@ -136,6 +214,68 @@ $$;
 
 ALTER FUNCTION app.changed(before jsonb, after jsonb) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.companies_search_delete() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d USING old_rows o
+         WHERE d.agency_id = o.agency_id AND d.entity = 'companies' AND d.record_id = o.id;
+        -- Of an agency that goes as a whole, everything goes.
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM old_rows r JOIN public.agencies g ON g.id = r.agency_id, unnest(app.plain_words(concat_ws(' ', r.name, NULL))) AS w;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.companies_search_delete() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.companies_search_fill() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog'
+    AS $$
+        DELETE FROM app.search_documents WHERE entity = 'companies';
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'companies', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'companies'), r.name, concat_ws(' ', r.domain, r.external_id, r.phone, app.dialled(r.phone)), concat_ws(' ', r.industry, r.street, r.postal_code, r.city, r.region, r.country, r.website), concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM public.companies r WHERE r.deleted_at IS NULL;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM public.companies r, unnest(app.plain_words(concat_ws(' ', r.name, NULL))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+      $$;
+
+ALTER FUNCTION app.companies_search_fill() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.companies_search_insert() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'companies', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'companies'), r.name, concat_ws(' ', r.domain, r.external_id, r.phone, app.dialled(r.phone)), concat_ws(' ', r.industry, r.street, r.postal_code, r.city, r.region, r.country, r.website), concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM new_rows r WHERE r.deleted_at IS NULL ON CONFLICT DO NOTHING;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM new_rows r, unnest(app.plain_words(concat_ws(' ', r.name, NULL))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.companies_search_insert() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.companies_search_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d WHERE d.agency_id = OLD.agency_id AND d.entity = 'companies' AND d.record_id = OLD.id;
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM (SELECT OLD.*) AS r, unnest(app.plain_words(concat_ws(' ', r.name, NULL))) AS w;
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'companies', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'companies'), r.name, concat_ws(' ', r.domain, r.external_id, r.phone, app.dialled(r.phone)), concat_ws(' ', r.industry, r.street, r.postal_code, r.city, r.region, r.country, r.website), concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM (SELECT NEW.*) AS r WHERE r.deleted_at IS NULL ON CONFLICT DO NOTHING;
+        PERFORM app.learn_words(r.agency_id, concat_ws(' ', r.name, NULL)) FROM (SELECT NEW.*) AS r WHERE r.deleted_at IS NULL;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.companies_search_update() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.complete_task() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -146,6 +286,68 @@ END
 $$;
 
 ALTER FUNCTION app.complete_task() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.contacts_search_delete() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d USING old_rows o
+         WHERE d.agency_id = o.agency_id AND d.entity = 'contacts' AND d.record_id = o.id;
+        -- Of an agency that goes as a whole, everything goes.
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM old_rows r JOIN public.agencies g ON g.id = r.agency_id, unnest(app.plain_words(concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), NULL))) AS w;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.contacts_search_delete() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.contacts_search_fill() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog'
+    AS $$
+        DELETE FROM app.search_documents WHERE entity = 'contacts';
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'contacts', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'contacts'), concat_ws(' ', r.first_name, r.last_name), concat_ws(' ', r.email, r.external_id, r.phone, r.mobile, app.dialled(r.phone), app.dialled(r.mobile)), concat_ws(' ', r.job_title, r.street, r.postal_code, r.city, r.region, r.country, r.website, r.source), concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM public.contacts r WHERE r.deleted_at IS NULL;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM public.contacts r, unnest(app.plain_words(concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), NULL))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+      $$;
+
+ALTER FUNCTION app.contacts_search_fill() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.contacts_search_insert() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'contacts', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'contacts'), concat_ws(' ', r.first_name, r.last_name), concat_ws(' ', r.email, r.external_id, r.phone, r.mobile, app.dialled(r.phone), app.dialled(r.mobile)), concat_ws(' ', r.job_title, r.street, r.postal_code, r.city, r.region, r.country, r.website, r.source), concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM new_rows r WHERE r.deleted_at IS NULL ON CONFLICT DO NOTHING;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM new_rows r, unnest(app.plain_words(concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), NULL))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.contacts_search_insert() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.contacts_search_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d WHERE d.agency_id = OLD.agency_id AND d.entity = 'contacts' AND d.record_id = OLD.id;
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM (SELECT OLD.*) AS r, unnest(app.plain_words(concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), NULL))) AS w;
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'contacts', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'contacts'), concat_ws(' ', r.first_name, r.last_name), concat_ws(' ', r.email, r.external_id, r.phone, r.mobile, app.dialled(r.phone), app.dialled(r.mobile)), concat_ws(' ', r.job_title, r.street, r.postal_code, r.city, r.region, r.country, r.website, r.source), concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM (SELECT NEW.*) AS r WHERE r.deleted_at IS NULL ON CONFLICT DO NOTHING;
+        PERFORM app.learn_words(r.agency_id, concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), NULL)) FROM (SELECT NEW.*) AS r WHERE r.deleted_at IS NULL;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.contacts_search_update() OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.conversion_state(lead uuid) RETURNS TABLE(noun text, record_id uuid, state text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -515,6 +717,68 @@ CREATE FUNCTION app.custom_text(kind text, value jsonb) RETURNS text
 
 ALTER FUNCTION app.custom_text(kind text, value jsonb) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.deals_search_delete() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d USING old_rows o
+         WHERE d.agency_id = o.agency_id AND d.entity = 'deals' AND d.record_id = o.id;
+        -- Of an agency that goes as a whole, everything goes.
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM old_rows r JOIN public.agencies g ON g.id = r.agency_id, unnest(app.plain_words(concat_ws(' ', r.name, NULL))) AS w;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.deals_search_delete() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.deals_search_fill() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog'
+    AS $$
+        DELETE FROM app.search_documents WHERE entity = 'deals';
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'deals', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'deals'), r.name, r.external_id, r.close_reason, concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM public.deals r WHERE r.deleted_at IS NULL;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM public.deals r, unnest(app.plain_words(concat_ws(' ', r.name, NULL))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+      $$;
+
+ALTER FUNCTION app.deals_search_fill() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.deals_search_insert() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'deals', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'deals'), r.name, r.external_id, r.close_reason, concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM new_rows r WHERE r.deleted_at IS NULL ON CONFLICT DO NOTHING;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM new_rows r, unnest(app.plain_words(concat_ws(' ', r.name, NULL))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.deals_search_insert() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.deals_search_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d WHERE d.agency_id = OLD.agency_id AND d.entity = 'deals' AND d.record_id = OLD.id;
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM (SELECT OLD.*) AS r, unnest(app.plain_words(concat_ws(' ', r.name, NULL))) AS w;
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'deals', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'deals'), r.name, r.external_id, r.close_reason, concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM (SELECT NEW.*) AS r WHERE r.deleted_at IS NULL ON CONFLICT DO NOTHING;
+        PERFORM app.learn_words(r.agency_id, concat_ws(' ', r.name, NULL)) FROM (SELECT NEW.*) AS r WHERE r.deleted_at IS NULL;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.deals_search_update() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.default_of(relation oid, field text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -579,6 +843,12 @@ END
 $_$;
 
 ALTER FUNCTION app.define_custom_field() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.dialled(said text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT concat_ws(' '::text, d.d, CASE WHEN (length(d.d) > 10) THEN "right"(d.d, 10) ELSE NULL::text END, CASE WHEN (length(d.d) > 7) THEN "right"(d.d, 7) ELSE NULL::text END) AS concat_ws FROM regexp_replace(dialled.said, '[^0-9]+'::text, ''::text, 'g'::text) d(d) WHERE (length(d.d) >= 5));
+
+ALTER FUNCTION app.dialled(said text) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.drop_custom_values() RETURNS trigger
     LANGUAGE plpgsql
@@ -881,6 +1151,13 @@ $$;
 
 ALTER FUNCTION app.fold_counts() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.forget_words() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$ SELECT app.sweep_words(1000000) $$;
+
+ALTER FUNCTION app.forget_words() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.guard_changes() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1088,6 +1365,80 @@ CREATE FUNCTION app.key_of(record jsonb, keys text[]) RETURNS text
 
 ALTER FUNCTION app.key_of(record jsonb, keys text[]) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.leads_search_delete() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d USING old_rows o
+         WHERE d.agency_id = o.agency_id AND d.entity = 'leads' AND d.record_id = o.id;
+        -- Of an agency that goes as a whole, everything goes.
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM old_rows r JOIN public.agencies g ON g.id = r.agency_id, unnest(app.plain_words(concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), r.company))) AS w;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.leads_search_delete() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.leads_search_fill() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog'
+    AS $$
+        DELETE FROM app.search_documents WHERE entity = 'leads';
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'leads', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'leads'), concat_ws(' ', r.first_name, r.last_name), concat_ws(' ', r.email, r.external_id, r.phone, app.dialled(r.phone)), concat_ws(' ', r.company, r.job_title, r.city, r.country, r.website, r.source), concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM public.leads r WHERE r.deleted_at IS NULL;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM public.leads r, unnest(app.plain_words(concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), r.company))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+      $$;
+
+ALTER FUNCTION app.leads_search_fill() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.leads_search_insert() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'leads', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'leads'), concat_ws(' ', r.first_name, r.last_name), concat_ws(' ', r.email, r.external_id, r.phone, app.dialled(r.phone)), concat_ws(' ', r.company, r.job_title, r.city, r.country, r.website, r.source), concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM new_rows r WHERE r.deleted_at IS NULL ON CONFLICT DO NOTHING;
+        INSERT INTO app.search_words
+        SELECT DISTINCT r.agency_id, w FROM new_rows r, unnest(app.plain_words(concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), r.company))) AS w
+         WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+           AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = r.agency_id AND k.word = w);
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.leads_search_insert() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.leads_search_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+      BEGIN
+        DELETE FROM app.search_documents d WHERE d.agency_id = OLD.agency_id AND d.entity = 'leads' AND d.record_id = OLD.id;
+        INSERT INTO app.search_words_gone
+        SELECT DISTINCT r.agency_id, w FROM (SELECT OLD.*) AS r, unnest(app.plain_words(concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), r.company))) AS w;
+        INSERT INTO app.search_documents
+      SELECT r.agency_id, 'leads', r.id, coalesce(r.owner_id, r.created_by), app.search_vector(app.search_prefix(r.agency_id, 'leads'), concat_ws(' ', r.first_name, r.last_name), concat_ws(' ', r.email, r.external_id, r.phone, app.dialled(r.phone)), concat_ws(' ', r.company, r.job_title, r.city, r.country, r.website, r.source), concat_ws(' ', r.notes, (SELECT string_agg(x.value #>> '{}', ' ') FROM jsonb_each(r.custom) AS x))) FROM (SELECT NEW.*) AS r WHERE r.deleted_at IS NULL ON CONFLICT DO NOTHING;
+        PERFORM app.learn_words(r.agency_id, concat_ws(' ', concat_ws(' ', r.first_name, r.last_name), r.company)) FROM (SELECT NEW.*) AS r WHERE r.deleted_at IS NULL;
+        RETURN NULL;
+      END $$;
+
+ALTER FUNCTION app.leads_search_update() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.learn_words(agency uuid, said text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog'
+    AS $$
+  INSERT INTO app.search_words
+  SELECT DISTINCT agency, w FROM unnest(app.plain_words(said)) AS w
+   WHERE length(w) BETWEEN 3 AND 64 AND w !~ '[0-9]'
+     AND NOT EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = agency AND k.word = w)
+$$;
+
+ALTER FUNCTION app.learn_words(agency uuid, said text) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.lease_tokens(subjects text[], quotas double precision[], rates double precision[], spent double precision[], wanted double precision[]) RETURNS TABLE(subject text, granted double precision, tokens double precision)
     LANGUAGE plpgsql
     AS $$
@@ -1142,6 +1493,38 @@ CREATE FUNCTION app.may_say(chunk bytea, words text[]) RETURNS boolean
     RETURN (app.says(lower(app.text_of(chunk)), words) OR (EXISTS (SELECT FROM unnest(may_say.words) w(w) WHERE (octet_length(w.w) > char_length(w.w)))));
 
 ALTER FUNCTION app.may_say(chunk bytea, words text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.meant_words(agency uuid, said text) RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'app', 'extensions', 'public'
+    SET "pg_trgm.similarity_threshold" TO '0.3'
+    AS $$
+BEGIN
+  IF length(said) > 64 OR EXISTS (SELECT FROM app.search_words k WHERE k.agency_id = agency AND k.word = said) THEN
+    RETURN ARRAY[said];
+  END IF;
+  IF length(said) <= 5 THEN
+    -- Misspelling leaves a short word too few trigrams: all are compared that begin like it.
+    RETURN ARRAY(
+      SELECT n.word
+        FROM (SELECT DISTINCT k.word, levenshtein_less_equal(k.word, said, 2) AS far
+                FROM app.search_words k
+               WHERE k.agency_id = agency AND k.word >= left(said, 1) AND k.word < left(said, 1) || chr(65535)
+                 AND abs(length(k.word) - length(said)) <= 1) n
+       WHERE n.far <= 1 OR n.far = 2 AND (SELECT array_agg(l ORDER BY l) FROM regexp_split_to_table(n.word, '') l)
+                                       = (SELECT array_agg(l ORDER BY l) FROM regexp_split_to_table(said, '') l)
+       ORDER BY n.far, n.word LIMIT 5);
+  END IF;
+  RETURN ARRAY(
+    SELECT n.word
+      FROM (SELECT DISTINCT k.word, levenshtein_less_equal(k.word, said, 2) AS far, similarity(k.word, said) AS near
+              FROM app.search_words k WHERE k.agency_id = agency AND k.word % said) n
+     WHERE n.far <= 2 OR n.near >= 0.5
+     ORDER BY n.far, n.near DESC, n.word LIMIT 5);
+END
+$$;
+
+ALTER FUNCTION app.meant_words(agency uuid, said text) OWNER TO gardenos_search;
 
 CREATE TABLE auth.users (
     instance_id uuid,
@@ -1247,6 +1630,15 @@ END
 $$;
 
 ALTER FUNCTION app.parts(chunk bytea) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.plain_words(said text) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'app', 'extensions', 'public'
+    AS $$
+  SELECT string_to_array(btrim(regexp_replace(lower(unaccent(left(said, 20000))), '[^[:alnum:]]+', ' ', 'g')), ' ')
+$$;
+
+ALTER FUNCTION app.plain_words(said text) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.protect(entity text, owner text) RETURNS void
     LANGUAGE plpgsql
@@ -1502,11 +1894,141 @@ $$;
 
 ALTER FUNCTION app.require_readable(entity text, fields text[]) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.search(q text, kinds text[], most integer, best integer) RETURNS TABLE(entity text, record_id uuid, rank real, cut boolean, meant text[], corrected boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50
+    SET search_path TO 'pg_catalog'
+    AS $_$
+DECLARE
+  agency CONSTANT uuid := app.agency_id();
+  digits CONSTANT text := regexp_replace(regexp_replace(q, '[^0-9]+', '', 'g'), '^00', '');
+  said CONSTANT text[] := CASE WHEN q ~ '^[-+0-9 ()/.]+$' AND length(digits) >= 5 THEN ARRAY[digits] ELSE app.plain_words(q) END;
+  choices text[] := said;
+  begun boolean := length(said[cardinality(said)]) > 1;
+  kind text;
+  reach text;
+  hidden text[];
+  weights text;
+  whole text;
+  begins text;
+  n integer;
+  found_so_far integer := 0;
+BEGIN
+  IF said = '{}' OR agency IS NULL THEN
+    RETURN;
+  END IF;
+  FOR attempt IN 1 .. 2 LOOP
+    FOREACH kind IN ARRAY kinds LOOP
+      reach := app.scope(kind, 'read');
+      hidden := app.hidden_fields(kind);
+      weights := app.search_weights(kind, hidden);
+      CONTINUE WHEN reach = 'none' OR weights = '';
+      -- Without weights the index alone says what fits.
+      weights := CASE WHEN hidden <> '{}' THEN weights ELSE '' END;
+      whole := app.search_query(app.search_prefix(agency, kind), choices, weights, false);
+      begins := app.search_query(app.search_prefix(agency, kind), choices, weights,
+                                 begun AND NOT (kind = 'activities' AND found_so_far >= best));
+      RETURN QUERY
+        SELECT f.entity, f.record_id, f.rank, f.cut,
+               ARRAY(SELECT unnest(string_to_array(c, '|')) FROM unnest(choices) c), attempt = 2
+          FROM app.search_kind(agency, kind, CASE WHEN reach <> 'agency' AND kind <> 'activities' THEN app.owners(reach) END,
+                 begins::tsquery, replace(begins, '&', '|')::tsquery, whole::tsquery, most, best) f;
+      GET DIAGNOSTICS n = ROW_COUNT;
+      found_so_far := found_so_far + n;
+    END LOOP;
+    EXIT WHEN found_so_far > 0;
+    -- Nothing at all: perhaps something was misspelt. Then it is not begun, either.
+    begun := false;
+    choices := ARRAY(SELECT array_to_string(app.meant_words(agency, w), '|') FROM unnest(said) WITH ORDINALITY AS u (w, n) ORDER BY u.n);
+    EXIT WHEN '' = ANY (choices) OR choices = said;
+  END LOOP;
+END
+$_$;
+
+ALTER FUNCTION app.search(q text, kinds text[], most integer, best integer) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.search_kind(agency uuid, kind text, owners uuid[], said tsquery, either tsquery, whole tsquery, most integer, best integer) RETURNS TABLE(entity text, record_id uuid, rank real, cut boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+BEGIN
+  -- The agency is no condition an index could serve: the words are, which begin with it. Of a word that is
+  -- everywhere, some records are looked at, not all.
+  RETURN QUERY
+    WITH hits AS MATERIALIZED (
+      SELECT d.record_id, d.words FROM app.search_documents d
+       WHERE d.words @@ said AND d.agency_id IS NOT DISTINCT FROM agency AND d.entity IS NOT DISTINCT FROM kind
+         AND (owners IS NULL OR d.owner_id = ANY (owners))
+       LIMIT most + 1)
+    SELECT kind, h.record_id,
+           (ts_rank('{0.1, 0.3, 0.7, 1.0}', h.words, either) + CASE WHEN h.words @@ whole THEN 0.5 ELSE 0 END)::real,
+           (SELECT count(*) > most FROM hits)
+      FROM hits h ORDER BY 3 DESC, h.record_id DESC LIMIT best;
+END
+$$;
+
+ALTER FUNCTION app.search_kind(agency uuid, kind text, owners uuid[], said tsquery, either tsquery, whole tsquery, most integer, best integer) OWNER TO gardenos_search;
+
+CREATE FUNCTION app.search_prefix(agency uuid, entity text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (('x'::text || "right"((agency)::text, 4)) || CASE entity WHEN 'companies'::text THEN 'o'::text ELSE "left"(entity, 1) END);
+
+ALTER FUNCTION app.search_prefix(agency uuid, entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.search_query(prefix text, choices text[], weights text, begun boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT string_agg((('('::text || (SELECT string_agg(((((search_query.prefix || w.w) || ':'::text) || CASE WHEN (search_query.begun AND (u.n = cardinality(search_query.choices))) THEN '*'::text ELSE ''::text END) || search_query.weights), '|'::text) AS string_agg FROM unnest(string_to_array(u.c, '|'::text)) w(w))) || ')'::text), '&'::text) AS string_agg FROM unnest(search_query.choices) WITH ORDINALITY u(c, n));
+
+ALTER FUNCTION app.search_query(prefix text, choices text[], weights text, begun boolean) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.search_vector(prefix text, a text, b text, c text, d text) RETURNS tsvector
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog'
+    AS $$
+  SELECT coalesce(string_agg(prefix || left(w, 64) || ':1' || v.weight, ' '), '')::tsvector
+    FROM (VALUES ('A', a), ('B', b), ('C', c), ('D', d)) AS v (weight, said), unnest(app.plain_words(v.said)) AS w
+$$;
+
+ALTER FUNCTION app.search_vector(prefix text, a text, b text, c text, d text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.search_weights(entity text, hidden text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(string_agg(v.weight, ''::text ORDER BY v.weight) FILTER (WHERE (NOT (v.fields && search_weights.hidden))), ''::text) AS "coalesce" FROM (VALUES ('leads'::text,'A'::text,ARRAY['first_name'::text, 'last_name'::text]), ('leads'::text,'B'::text,ARRAY['email'::text, 'external_id'::text, 'phone'::text]), ('leads'::text,'C'::text,ARRAY['company'::text, 'job_title'::text, 'city'::text, 'country'::text, 'website'::text, 'source'::text]), ('leads'::text,'D'::text,ARRAY['notes'::text, 'custom'::text]), ('contacts'::text,'A'::text,ARRAY['first_name'::text, 'last_name'::text]), ('contacts'::text,'B'::text,ARRAY['email'::text, 'external_id'::text, 'phone'::text, 'mobile'::text]), ('contacts'::text,'C'::text,ARRAY['job_title'::text, 'street'::text, 'postal_code'::text, 'city'::text, 'region'::text, 'country'::text, 'website'::text, 'source'::text]), ('contacts'::text,'D'::text,ARRAY['notes'::text, 'custom'::text]), ('companies'::text,'A'::text,ARRAY['name'::text]), ('companies'::text,'B'::text,ARRAY['domain'::text, 'external_id'::text, 'phone'::text]), ('companies'::text,'C'::text,ARRAY['industry'::text, 'street'::text, 'postal_code'::text, 'city'::text, 'region'::text, 'country'::text, 'website'::text]), ('companies'::text,'D'::text,ARRAY['notes'::text, 'custom'::text]), ('deals'::text,'A'::text,ARRAY['name'::text]), ('deals'::text,'B'::text,ARRAY['external_id'::text]), ('deals'::text,'C'::text,ARRAY['close_reason'::text]), ('deals'::text,'D'::text,ARRAY['notes'::text, 'custom'::text]), ('activities'::text,'A'::text,ARRAY['subject'::text]), ('activities'::text,'C'::text,ARRAY['outcome'::text]), ('activities'::text,'D'::text,ARRAY['body'::text])) v(entity, weight, fields) WHERE (v.entity = search_weights.entity));
+
+ALTER FUNCTION app.search_weights(entity text, hidden text[]) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.spoken(said text) RETURNS text
     LANGUAGE sql STABLE
     RETURN lower(CASE WHEN pg_input_is_valid(said, 'jsonb'::text) THEN ((said)::jsonb)::text WHEN pg_input_is_valid(regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})'::text, '?'::text, 'gi'::text), 'jsonb'::text) THEN ((regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})'::text, '?'::text, 'gi'::text))::jsonb)::text ELSE said END);
 
 ALTER FUNCTION app.spoken(said text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.sweep_words(most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+  seen bigint;
+BEGIN
+  WITH gone AS (
+    DELETE FROM app.search_words_gone g
+     WHERE g.ctid = ANY (ARRAY(SELECT o.ctid FROM app.search_words_gone o LIMIT most))
+    RETURNING g.agency_id, g.word
+  ), unused AS (
+    SELECT DISTINCT g.agency_id, g.word FROM gone g
+     WHERE NOT EXISTS (
+       SELECT FROM app.search_documents d
+        WHERE d.agency_id = g.agency_id
+          AND d.words @@ (SELECT string_agg(app.search_prefix(g.agency_id, e) || left(g.word, 64), '|')::tsquery
+                            FROM unnest(ARRAY['leads', 'contacts', 'companies', 'deals', 'activities']) AS e))
+  ), dropped AS (
+    DELETE FROM app.search_words w USING unused u WHERE w.agency_id = u.agency_id AND w.word = u.word
+  )
+  SELECT count(*) INTO seen FROM gone;
+  RETURN seen;
+END
+$$;
+
+ALTER FUNCTION app.sweep_words(most integer) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.told(verb text, changes jsonb, hidden text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1655,6 +2177,40 @@ ALTER TABLE app.record_counts OWNER TO gardenos_owner;
 COMMENT ON COLUMN app.record_counts.owner_id IS 'Whom row scopes go by: the owner, without one who made the record.';
 
 COMMENT ON COLUMN app.record_counts.status IS 'Of leads; empty for what has none.';
+
+CREATE TABLE app.search_documents (
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    record_id uuid NOT NULL,
+    owner_id uuid,
+    words tsvector NOT NULL
+);
+
+ALTER TABLE ONLY app.search_documents FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.search_documents OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN app.search_documents.owner_id IS 'Whom row scopes go by: the owner, without one who made the record.';
+
+COMMENT ON COLUMN app.search_documents.words IS 'A names, B addresses, C what describes it, D notes.';
+
+CREATE TABLE app.search_words (
+    agency_id uuid NOT NULL,
+    word text NOT NULL
+);
+
+ALTER TABLE ONLY app.search_words FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.search_words OWNER TO gardenos_owner;
+
+CREATE TABLE app.search_words_gone (
+    agency_id uuid NOT NULL,
+    word text NOT NULL
+);
+
+ALTER TABLE ONLY app.search_words_gone FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.search_words_gone OWNER TO gardenos_owner;
 
 CREATE TABLE app.sign_in_attempts (
     subject bytea NOT NULL,
@@ -2721,6 +3277,9 @@ ALTER TABLE ONLY app.rate_buckets
 ALTER TABLE ONLY app.record_counts
     ADD CONSTRAINT record_counts_agency_id_entity_owner_id_status_key UNIQUE NULLS NOT DISTINCT (agency_id, entity, owner_id, status);
 
+ALTER TABLE ONLY app.search_documents
+    ADD CONSTRAINT search_documents_pkey PRIMARY KEY (agency_id, entity, record_id);
+
 ALTER TABLE ONLY app.sign_in_attempts
     ADD CONSTRAINT sign_in_attempts_pkey PRIMARY KEY (subject);
 
@@ -2955,6 +3514,14 @@ ALTER TABLE ONLY public.webhooks
 CREATE INDEX rate_buckets_at_idx ON app.rate_buckets USING btree (at);
 
 CREATE INDEX record_count_changes_idx ON app.record_count_changes USING btree (agency_id, entity);
+
+CREATE INDEX search_documents_words_idx ON app.search_documents USING gin (words);
+
+CREATE INDEX search_words_gone_idx ON app.search_words_gone USING btree (agency_id, word);
+
+CREATE INDEX search_words_idx ON app.search_words USING btree (agency_id, word);
+
+CREATE INDEX search_words_like_idx ON app.search_words USING gin (agency_id, word app.gin_trgm_ops);
 
 CREATE INDEX sign_in_attempts_until_idx ON app.sign_in_attempts USING btree (until);
 
@@ -3206,6 +3773,12 @@ CREATE TRIGGER activities_record_inserts AFTER INSERT ON public.activities REFER
 
 CREATE TRIGGER activities_record_updates AFTER UPDATE ON public.activities REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('activities', 'agency_id', '{id}', '{subject,body,details,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
+CREATE TRIGGER activities_search_delete AFTER DELETE ON public.activities REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.activities_search_delete();
+
+CREATE TRIGGER activities_search_insert AFTER INSERT ON public.activities REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.activities_search_insert();
+
+CREATE TRIGGER activities_search_update AFTER UPDATE ON public.activities FOR EACH ROW WHEN ((((old.subject IS DISTINCT FROM new.subject) OR (old.outcome IS DISTINCT FROM new.outcome)) OR (old.body IS DISTINCT FROM new.body))) EXECUTE FUNCTION app.activities_search_update();
+
 CREATE TRIGGER agencies_record_deletes AFTER DELETE ON public.agencies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER agencies_record_inserts AFTER INSERT ON public.agencies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('agencies', 'id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
@@ -3262,6 +3835,12 @@ CREATE TRIGGER companies_record_inserts AFTER INSERT ON public.companies REFEREN
 
 CREATE TRIGGER companies_record_updates AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('companies', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key,domain_key}');
 
+CREATE TRIGGER companies_search_delete AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.companies_search_delete();
+
+CREATE TRIGGER companies_search_insert AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.companies_search_insert();
+
+CREATE TRIGGER companies_search_update AFTER UPDATE ON public.companies FOR EACH ROW WHEN ((((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)) OR (COALESCE(old.owner_id, old.created_by) IS DISTINCT FROM COALESCE(new.owner_id, new.created_by)) OR (((((((((((((old.name IS DISTINCT FROM new.name) OR (old.domain IS DISTINCT FROM new.domain)) OR (old.external_id IS DISTINCT FROM new.external_id)) OR (old.phone IS DISTINCT FROM new.phone)) OR (old.industry IS DISTINCT FROM new.industry)) OR (old.street IS DISTINCT FROM new.street)) OR (old.postal_code IS DISTINCT FROM new.postal_code)) OR (old.city IS DISTINCT FROM new.city)) OR (old.region IS DISTINCT FROM new.region)) OR (old.country IS DISTINCT FROM new.country)) OR (old.website IS DISTINCT FROM new.website)) OR (old.notes IS DISTINCT FROM new.notes)) OR (old.custom IS DISTINCT FROM new.custom)))) EXECUTE FUNCTION app.companies_search_update();
+
 CREATE TRIGGER companies_touch BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION app.touch();
 
 CREATE TRIGGER contacts_count_deletes AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.count_deletes();
@@ -3285,6 +3864,12 @@ CREATE TRIGGER contacts_record_deletes AFTER DELETE ON public.contacts REFERENCI
 CREATE TRIGGER contacts_record_inserts AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,last_name_key,email_key}');
 
 CREATE TRIGGER contacts_record_updates AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('contacts', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,last_name_key,email_key}');
+
+CREATE TRIGGER contacts_search_delete AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.contacts_search_delete();
+
+CREATE TRIGGER contacts_search_insert AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.contacts_search_insert();
+
+CREATE TRIGGER contacts_search_update AFTER UPDATE ON public.contacts FOR EACH ROW WHEN ((((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)) OR (COALESCE(old.owner_id, old.created_by) IS DISTINCT FROM COALESCE(new.owner_id, new.created_by)) OR ((((((((((((((((old.first_name IS DISTINCT FROM new.first_name) OR (old.last_name IS DISTINCT FROM new.last_name)) OR (old.email IS DISTINCT FROM new.email)) OR (old.external_id IS DISTINCT FROM new.external_id)) OR (old.phone IS DISTINCT FROM new.phone)) OR (old.mobile IS DISTINCT FROM new.mobile)) OR (old.job_title IS DISTINCT FROM new.job_title)) OR (old.street IS DISTINCT FROM new.street)) OR (old.postal_code IS DISTINCT FROM new.postal_code)) OR (old.city IS DISTINCT FROM new.city)) OR (old.region IS DISTINCT FROM new.region)) OR (old.country IS DISTINCT FROM new.country)) OR (old.website IS DISTINCT FROM new.website)) OR (old.source IS DISTINCT FROM new.source)) OR (old.notes IS DISTINCT FROM new.notes)) OR (old.custom IS DISTINCT FROM new.custom)))) EXECUTE FUNCTION app.contacts_search_update();
 
 CREATE TRIGGER contacts_touch BEFORE UPDATE ON public.contacts FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -3323,6 +3908,12 @@ CREATE TRIGGER deals_record_deletes AFTER DELETE ON public.deals REFERENCING OLD
 CREATE TRIGGER deals_record_inserts AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
 
 CREATE TRIGGER deals_record_updates AFTER UPDATE ON public.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('deals', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,name_key}');
+
+CREATE TRIGGER deals_search_delete AFTER DELETE ON public.deals REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.deals_search_delete();
+
+CREATE TRIGGER deals_search_insert AFTER INSERT ON public.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.deals_search_insert();
+
+CREATE TRIGGER deals_search_update AFTER UPDATE ON public.deals FOR EACH ROW WHEN ((((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)) OR (COALESCE(old.owner_id, old.created_by) IS DISTINCT FROM COALESCE(new.owner_id, new.created_by)) OR (((((old.name IS DISTINCT FROM new.name) OR (old.external_id IS DISTINCT FROM new.external_id)) OR (old.close_reason IS DISTINCT FROM new.close_reason)) OR (old.notes IS DISTINCT FROM new.notes)) OR (old.custom IS DISTINCT FROM new.custom)))) EXECUTE FUNCTION app.deals_search_update();
 
 CREATE TRIGGER deals_touch BEFORE UPDATE ON public.deals FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -3377,6 +3968,12 @@ CREATE TRIGGER leads_record_deletes AFTER DELETE ON public.leads REFERENCING OLD
 CREATE TRIGGER leads_record_inserts AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,email_key,score_rank}');
 
 CREATE TRIGGER leads_record_updates AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('leads', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version,email_key,score_rank}');
+
+CREATE TRIGGER leads_search_delete AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.leads_search_delete();
+
+CREATE TRIGGER leads_search_insert AFTER INSERT ON public.leads REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.leads_search_insert();
+
+CREATE TRIGGER leads_search_update AFTER UPDATE ON public.leads FOR EACH ROW WHEN ((((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)) OR (COALESCE(old.owner_id, old.created_by) IS DISTINCT FROM COALESCE(new.owner_id, new.created_by)) OR (((((((((((((old.first_name IS DISTINCT FROM new.first_name) OR (old.last_name IS DISTINCT FROM new.last_name)) OR (old.email IS DISTINCT FROM new.email)) OR (old.external_id IS DISTINCT FROM new.external_id)) OR (old.phone IS DISTINCT FROM new.phone)) OR (old.company IS DISTINCT FROM new.company)) OR (old.job_title IS DISTINCT FROM new.job_title)) OR (old.city IS DISTINCT FROM new.city)) OR (old.country IS DISTINCT FROM new.country)) OR (old.website IS DISTINCT FROM new.website)) OR (old.source IS DISTINCT FROM new.source)) OR (old.notes IS DISTINCT FROM new.notes)) OR (old.custom IS DISTINCT FROM new.custom)))) EXECUTE FUNCTION app.leads_search_update();
 
 CREATE TRIGGER leads_touch BEFORE UPDATE ON public.leads FOR EACH ROW EXECUTE FUNCTION app.touch();
 
@@ -3494,6 +4091,15 @@ CREATE TRIGGER webhooks_touch BEFORE UPDATE ON public.webhooks FOR EACH ROW EXEC
 
 ALTER TABLE ONLY app.default_permissions
     ADD CONSTRAINT default_permissions_entity_fkey FOREIGN KEY (entity) REFERENCES app.entities(name);
+
+ALTER TABLE ONLY app.search_documents
+    ADD CONSTRAINT search_documents_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.search_words
+    ADD CONSTRAINT search_words_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.search_words_gone
+    ADD CONSTRAINT search_words_gone_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY auth.identities
     ADD CONSTRAINT identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
@@ -3769,6 +4375,46 @@ ALTER TABLE app.record_counts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY record_counts_fold ON app.record_counts TO gardenos_worker USING (true) WITH CHECK (true);
 
 CREATE POLICY record_counts_sum ON app.record_counts FOR SELECT TO authenticated, gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE app.search_documents ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY search_documents_delete ON app.search_documents FOR DELETE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY search_documents_record ON app.search_documents FOR INSERT TO gardenos_owner WITH CHECK (true);
+
+CREATE POLICY search_documents_search ON app.search_documents FOR SELECT TO gardenos_search USING (true);
+
+CREATE POLICY search_documents_select ON app.search_documents FOR SELECT TO authenticated, gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY search_documents_sweep ON app.search_documents TO gardenos_worker USING (true);
+
+CREATE POLICY search_documents_update ON app.search_documents FOR UPDATE TO authenticated USING (false);
+
+ALTER TABLE app.search_words ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY search_words_delete ON app.search_words FOR DELETE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE app.search_words_gone ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY search_words_gone_delete ON app.search_words_gone FOR DELETE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY search_words_gone_record ON app.search_words_gone FOR INSERT TO gardenos_owner WITH CHECK (true);
+
+CREATE POLICY search_words_gone_select ON app.search_words_gone FOR SELECT TO authenticated, gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY search_words_gone_sweep ON app.search_words_gone TO gardenos_worker USING (true);
+
+CREATE POLICY search_words_gone_update ON app.search_words_gone FOR UPDATE TO authenticated USING (false);
+
+CREATE POLICY search_words_record ON app.search_words FOR INSERT TO gardenos_owner WITH CHECK (true);
+
+CREATE POLICY search_words_search ON app.search_words FOR SELECT TO gardenos_search USING (true);
+
+CREATE POLICY search_words_select ON app.search_words FOR SELECT TO authenticated, gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY search_words_sweep ON app.search_words TO gardenos_worker USING (true);
+
+CREATE POLICY search_words_update ON app.search_words FOR UPDATE TO authenticated USING (false);
 
 ALTER TABLE public.activities ENABLE ROW LEVEL SECURITY;
 
@@ -4861,6 +5507,7 @@ GRANT USAGE ON SCHEMA app TO service_role;
 GRANT USAGE ON SCHEMA app TO gardenos_agent;
 GRANT USAGE ON SCHEMA app TO gardenos_worker;
 GRANT USAGE ON SCHEMA app TO gardenos_auth;
+GRANT USAGE ON SCHEMA app TO gardenos_search;
 
 GRANT USAGE ON SCHEMA auth TO anon;
 GRANT USAGE ON SCHEMA auth TO authenticated;
@@ -4871,6 +5518,8 @@ GRANT USAGE ON SCHEMA auth TO gardenos_owner;
 
 GRANT ALL ON SCHEMA public TO gardenos_owner;
 
+REVOKE ALL ON FUNCTION app.activities_search_fill() FROM PUBLIC;
+
 GRANT SELECT ON TABLE app.default_permissions TO authenticated;
 GRANT SELECT ON TABLE app.default_permissions TO gardenos_agent;
 GRANT SELECT ON TABLE app.default_permissions TO gardenos_worker;
@@ -4878,6 +5527,10 @@ GRANT SELECT ON TABLE app.default_permissions TO gardenos_worker;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.permissions TO authenticated;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.team_members TO authenticated;
+
+REVOKE ALL ON FUNCTION app.companies_search_fill() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.contacts_search_fill() FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.custom_fields TO authenticated;
 GRANT SELECT ON TABLE public.custom_fields TO gardenos_agent;
@@ -4888,13 +5541,25 @@ GRANT SELECT(agency_id) ON TABLE public.custom_fields TO gardenos_worker;
 
 GRANT SELECT(deleted_at) ON TABLE public.custom_fields TO gardenos_worker;
 
+REVOKE ALL ON FUNCTION app.deals_search_fill() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) TO authenticated;
 
 REVOKE ALL ON FUNCTION app.fold_counts() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.fold_counts() TO gardenos_worker;
 
+REVOKE ALL ON FUNCTION app.forget_words() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.forget_words() TO authenticated;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.field_masks TO authenticated;
+
+REVOKE ALL ON FUNCTION app.leads_search_fill() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.learn_words(agency uuid, said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.meant_words(agency uuid, said text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.meant_words(agency uuid, said text) TO gardenos_owner;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.users TO gardenos_auth;
 GRANT REFERENCES ON TABLE auth.users TO gardenos_owner;
@@ -4926,6 +5591,15 @@ REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION app.record_changes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.search(q text, kinds text[], most integer, best integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search(q text, kinds text[], most integer, best integer) TO authenticated;
+
+REVOKE ALL ON FUNCTION app.search_kind(agency uuid, kind text, owners uuid[], said tsquery, either tsquery, whole tsquery, most integer, best integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search_kind(agency uuid, kind text, owners uuid[], said tsquery, either tsquery, whole tsquery, most integer, best integer) TO gardenos_owner;
+
+REVOKE ALL ON FUNCTION app.sweep_words(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.sweep_words(most integer) TO gardenos_worker;
+
 REVOKE ALL ON FUNCTION public.custom_access_token_hook(event jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO gardenos_auth;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO supabase_auth_admin;
@@ -4945,6 +5619,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.rate_buckets TO gardenos_auth;
 GRANT SELECT,DELETE ON TABLE app.record_count_changes TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.record_counts TO gardenos_worker;
+
+GRANT SELECT ON TABLE app.search_documents TO gardenos_worker;
+GRANT SELECT ON TABLE app.search_documents TO gardenos_search;
+
+GRANT SELECT,DELETE ON TABLE app.search_words TO gardenos_worker;
+GRANT SELECT ON TABLE app.search_words TO gardenos_search;
+
+GRANT SELECT,DELETE,UPDATE ON TABLE app.search_words_gone TO gardenos_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.sign_in_attempts TO gardenos_auth;
 

@@ -310,6 +310,9 @@ SELECT app.purge_deleted($1, $2)
 -- name: purge_jobs
 SELECT app.purge_jobs($1, $2)
 
+-- name: sweep_words
+SELECT app.sweep_words($1)
+
 -- name: fold_counts
 SELECT app.fold_counts()
 

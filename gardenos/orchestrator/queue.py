@@ -306,6 +306,7 @@ class PostgresQueue:
                 await session.fetchval(QUERIES["purge_deleted"], keep_deleted, limit)
         async with self._database.system(Role.WORKER) as session:
             await session.fetchval(QUERIES["purge_jobs"], keep, limit)
+            await session.fetchval(QUERIES["sweep_words"], 10 * limit)
             await session.fetchval(QUERIES["fold_counts"])
         return gone
 

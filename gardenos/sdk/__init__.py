@@ -50,6 +50,7 @@ from gardenos.sdk.results import (
     Status,
     Task,
 )
+from gardenos.sdk.search import Found, Hit
 from gardenos.sdk.tags import RecordTag, Tag
 from gardenos.sdk.timeline import Happening
 from gardenos.sdk.todos import Todo
@@ -87,10 +88,12 @@ __all__ = [
     "Entered",
     "Erased",
     "FollowUp",
+    "Found",
     "GardenOS",
     "GardenOSError",
     "Grant",
     "Happening",
+    "Hit",
     "Import",
     "Invitation",
     "IssuedInvitation",

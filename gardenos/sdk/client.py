@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -40,6 +40,7 @@ from gardenos.sdk.pipelines import Pipelines
 from gardenos.sdk.privacy import Privacy
 from gardenos.sdk.results import Status
 from gardenos.sdk.schedules import Schedules
+from gardenos.sdk.search import Found, SearchKind
 from gardenos.sdk.tags import Tags
 from gardenos.sdk.tasks import Tasks
 from gardenos.sdk.todos import Todos
@@ -108,6 +109,12 @@ class _Client(Namespace[D]):
     def status(self) -> Call[Status]:
         """What the installation is doing."""
         return Call("GET", "/ai/status", model(Status))
+
+    @endpoint
+    def search(self, q: str, *, types: Sequence[SearchKind] = (), limit: int = 20) -> Call[Found]:
+        """The records that have these words, the best first; the last word may be only begun."""
+        params = {"q": q, "limit": limit} | ({"types": ",".join(types)} if types else {})
+        return Call("GET", "/v1/search", model(Found), params=params)
 
     @endpoint
     def dashboard(self, *, days: int = 30) -> Call[Dashboard]:

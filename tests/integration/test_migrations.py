@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gardenos.testing.postgres import AdminConnection, PostgresServer
 
 SHIPPED = migrate.available()
+BEFORE_SEARCH = 16
+"""The last migration before counts and search, which take in what is there."""
 GOOD = Migration(len(SHIPPED) + 1, "create_things", "CREATE TABLE things (id integer)")
 BAD = Migration(
     len(SHIPPED) + 2, "break_things", "ALTER TABLE things ADD name text; SELECT no_such_function()"
@@ -172,3 +174,31 @@ async def test_an_admin_that_is_no_superuser_can_migrate_a_database_it_owns(
         await require_schema(database)
     finally:
         await database.pool.close()
+
+
+async def test_what_is_there_already_is_counted_and_found(
+    server: PostgresServer, empty: str
+) -> None:
+    """Of every agency, though the migrations run as an owner whom policies bind."""
+    dsn = server.admin(empty)
+    await migrate.migrate(dsn, shipped=[one for one in SHIPPED if one.number <= BEFORE_SEARCH])
+    admin: AdminConnection = await asyncpg.connect(dsn)
+    try:
+        for name in ("Ada", "Grace"):
+            agency = await admin.fetchval(
+                "INSERT INTO agencies (name) VALUES ($1) RETURNING id", name
+            )
+            await admin.execute(
+                "INSERT INTO leads (agency_id, last_name) VALUES ($1, $2)", agency, name
+            )
+            await admin.execute("INSERT INTO companies (agency_id, name) VALUES ($1, 'Co')", agency)
+        await migrate.migrate(dsn)
+        counted = await admin.fetch("SELECT entity, n FROM app.record_counts ORDER BY entity")
+        assert [tuple(row) for row in counted] == [*[("companies", 1)] * 2, *[("leads", 1)] * 2]
+        words = await admin.fetch("SELECT word FROM app.search_words ORDER BY word")
+        assert [row["word"] for row in words] == ["ada", "grace"]
+        assert await admin.fetchval("SELECT count(*) FROM app.search_documents") == 4
+        forced = "SELECT bool_and(relforcerowsecurity) FROM pg_class WHERE relname = 'leads'"
+        assert await admin.fetchval(forced)
+    finally:
+        await admin.close()

@@ -39,6 +39,9 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "agent_tasks",
         "app.record_count_changes",
         "app.record_counts",
+        "app.search_documents",
+        "app.search_words",
+        "app.search_words_gone",
         "attachments",
         "bulk_jobs",
         "companies",
@@ -63,11 +66,19 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "webhook_deliveries",
         "webhooks",
     },
+    "gardenos_search": {"app.search_documents", "app.search_words"},
     "gardenos_auth": {"agencies", "api_keys", "invitations", "members"},
     "supabase_auth_admin": {"members"},
 }
 """The roles that row-level security does not hold to one agency, and all they may touch."""
-WRITTEN_FOR_ALL = {"audit_log_record", "outbox_record", "record_count_changes_record"}
+WRITTEN_FOR_ALL = {
+    "audit_log_record",
+    "outbox_record",
+    "record_count_changes_record",
+    "search_documents_record",
+    "search_words_gone_record",
+    "search_words_record",
+}
 """What the owner's trigger puts in for every agency, also where there are no claims, as in purging."""
 SAMPLES: Mapping[str, Any] = {
     "uuid": "00000000-0000-0000-0000-000000000001",

@@ -12,6 +12,10 @@ SELECT 'contact', id, first_name, last_name, email, created_at, deleted_at
 -- name: erase
 SELECT entity, rows FROM app.erase($1, $2, $3)
 
+-- name: forget_words
+-- Those that only the person had, so that nobody finds them in the dictionary of the search.
+SELECT app.forget_words()
+
 -- name: export_leads
 SELECT to_jsonb(l) - 'email_key' - 'score_rank' AS record FROM leads l
  WHERE id = ANY ($1::uuid[])

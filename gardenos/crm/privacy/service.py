@@ -111,4 +111,5 @@ async def erase(session: TenantSession, who: Who) -> Erased:
     """Replace what is known of this person, in one transaction. Raises as `find` does."""
     known = _known_by(who, await find(session, who))
     rows = await session.fetch(QUERIES["erase"], known["leads"], known["contacts"], known["emails"])
+    await session.execute(QUERIES["forget_words"])
     return Erased(rows={row["entity"]: row["rows"] for row in rows})

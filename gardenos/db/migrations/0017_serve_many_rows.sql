@@ -161,6 +161,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
    GROUP BY a.kind
 $$;
 
+-- Of all agencies, which policies let nobody see, the owner of the tables included: unless for a moment.
+ALTER TABLE public.leads NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.contacts NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.companies NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.record_counts NO FORCE ROW LEVEL SECURITY;
 INSERT INTO app.record_counts
 SELECT agency_id, 'leads', coalesce(owner_id, created_by), status, count(*) FROM public.leads
  WHERE deleted_at IS NULL GROUP BY 1, 3, 4
@@ -170,6 +175,10 @@ SELECT agency_id, 'contacts', coalesce(owner_id, created_by), '', count(*) FROM 
 UNION ALL
 SELECT agency_id, 'companies', coalesce(owner_id, created_by), '', count(*) FROM public.companies
  WHERE deleted_at IS NULL GROUP BY 1, 3;
+ALTER TABLE public.leads FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.contacts FORCE ROW LEVEL SECURITY;
+ALTER TABLE public.companies FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.record_counts FORCE ROW LEVEL SECURITY;
 
 -- Counts and sums read an index alone: it holds what they ask for, and what policies ask of each row.
 DROP INDEX public.leads_created_idx;

@@ -25,6 +25,10 @@ UNFILLED: Final[Mapping[str, str]] = {
         ("llm_calls", "llm_spend"), "what models cost, and the provider here asks none"
     ),
     "app.record_counts": "the orchestrator, which is not here, folds the changes into it",
+    **dict.fromkeys(
+        ("app.search_words", "app.search_words_gone"),
+        "every name here has digits in it, and what has is no word of the dictionary",
+    ),
     "webhook_deliveries": "the webhooks here are off: nothing outside is called",
 }
 """Tables that no route of an agency fills, and why."""

@@ -1,0 +1,1 @@
+"""One search over leads, contacts, companies, deals and what happened with them."""
