@@ -73,6 +73,7 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "delete_lead": Known(parameters=doomed),
         "create_import": Known({"file": "email\nb@example.com\n"}),
         "get_import": Known(parameters={"import_id": imported}),
+        "search": Known(parameters={"q": "Lovelace", "types": "leads,contacts"}),
         "bulk_tasks": Known(tasks),
         "get_job": Known(parameters=job),
         "list_job_results": Known(parameters=job),
