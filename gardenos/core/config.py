@@ -49,7 +49,11 @@ class Settings(BaseSettings):
     )
     """Where clients reach this installation; the issuer of its tokens is derived from it."""
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
-    max_import_bytes: int = Field(default=64 * 1_048_576, ge=1024)
+    max_bulk_bytes: int = Field(default=64 * 1_048_576, ge=1024)
+    """A bulk request is held in memory."""
+    max_import_bytes: int = Field(default=2_048 * 1_048_576, ge=1024)
+    """A file is held on disk, then in the database."""
+    max_import_unpacked_bytes: int = Field(default=4_096 * 1_048_576, ge=1024)
 
     rate_limit_agency: int = Field(default=30_000, ge=0, le=10_000_000)
     """Requests a minute of one agency, over all gateways; 0 for no limit."""

@@ -31,6 +31,7 @@ from gardenos.crm.tags.routes import records as tags_of_records
 from gardenos.crm.tags.routes import router as tags
 from gardenos.crm.tasks.routes import router as tasks
 from gardenos.crm.timeline.routes import router as timelines
+from gardenos.crm.transfer.events import router as import_events
 from gardenos.crm.transfer.routes import router as imports
 from gardenos.crm.views.routes import router as views
 from gardenos.crm.webhooks.routes import router as webhooks
@@ -58,6 +59,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     views,
     attachments,
     attachment_content,
+    import_events,
     imports,
     jobs,
     events,

@@ -912,6 +912,40 @@ CREATE FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) RE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+  words text[];
+BEGIN
+  IF NOT app.can_administer() THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Only an owner or admin of the agency erases people.';
+  END IF;
+  words := ARRAY(
+    SELECT lower(e) FROM unnest(emails) e WHERE char_length(e) > 2
+    UNION SELECT l.email_key FROM public.leads l WHERE l.id = ANY (lead_ids) AND l.email_key IS NOT NULL
+    UNION SELECT c.email_key FROM public.contacts c WHERE c.id = ANY (contact_ids) AND c.email_key IS NOT NULL
+    -- As a cell of its own: it may be a number that is part of others.
+    UNION SELECT lower(to_json(l.external_id)::text) FROM public.leads l WHERE l.id = ANY (lead_ids) AND l.external_id IS NOT NULL);
+  words := ARRAY(SELECT w FROM unnest(words) w UNION SELECT btrim(to_json(w)::text, '"') FROM unnest(words) w WHERE w NOT LIKE '"%');
+  entity := 'import_chunks';
+  UPDATE public.import_chunks k
+     SET data = app.unread(k.data, words), rejected = app.unexplained(k.rejected, words),
+         undo = (SELECT coalesce(jsonb_agg(u.value), '[]') FROM jsonb_array_elements(k.undo) AS u
+                  WHERE (u.value ->> 'id')::uuid <> ALL (lead_ids) AND NOT app.says(lower(u.value::text), words))
+   WHERE app.may_say(k.data, words) AND k.data IS DISTINCT FROM app.unread(k.data, words)
+      OR app.may_say(k.rejected, words) AND k.rejected IS DISTINCT FROM app.unexplained(k.rejected, words)
+      OR EXISTS (SELECT FROM jsonb_array_elements(k.undo) AS u
+                  WHERE (u.value ->> 'id')::uuid = ANY (lead_ids) OR app.says(lower(u.value::text), words));
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
+  RETURN QUERY SELECT r.entity, r.rows FROM app.erase_records(lead_ids, contact_ids, emails) r;
+END
+$$;
+
+ALTER FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.erase_records(lead_ids uuid[], contact_ids uuid[], emails text[]) RETURNS TABLE(entity text, rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
   gone CONSTANT text := '[erased]';
   leads uuid[];
   contacts uuid[];
@@ -1114,7 +1148,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) OWNER TO gardenos_owner;
+ALTER FUNCTION app.erase_records(lead_ids uuid[], contact_ids uuid[], emails text[]) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.field_of(record jsonb, field text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1707,6 +1741,26 @@ $_$;
 
 ALTER FUNCTION app.purge_deleted(keep interval, most integer) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.purge_imports(keep interval, most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+DECLARE
+  old uuid[] := ARRAY(
+    SELECT i.id FROM public.imports i
+     WHERE coalesce(i.finished_at, i.created_at) < now() - keep AND i.purged_at IS NULL
+       AND NOT EXISTS (SELECT FROM public.agent_tasks t WHERE t.id = i.task_id AND t.state IN ('queued', 'running'))
+     LIMIT most);
+BEGIN
+  DELETE FROM public.import_chunks k WHERE k.import_id = ANY (old);
+  DELETE FROM public.imports i WHERE i.id = ANY (old) AND i.state = 'staged';
+  UPDATE public.imports i SET purged_at = now() WHERE i.id = ANY (old);
+  RETURN cardinality(old);
+END
+$$;
+
+ALTER FUNCTION app.purge_imports(keep interval, most integer) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.purge_jobs(keep interval, most integer) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -1894,6 +1948,81 @@ $$;
 
 ALTER FUNCTION app.require_readable(entity text, fields text[]) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  c public.import_chunks;
+  undone uuid[];
+  gone uuid[];
+BEGIN
+  IF NOT EXISTS (SELECT FROM public.imports i
+                  WHERE i.id = import AND i.state = 'reverting' AND app.can_write()
+                    AND (app.can_administer() OR i.created_by = app.user_id())) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Only who sent an import, or an owner or admin, reverts it.';
+  END IF;
+  SELECT * INTO c FROM public.import_chunks k
+   WHERE k.import_id = import AND k.number = chunk AND k.done_at IS NOT NULL AND k.reverted_at IS NULL FOR UPDATE;
+  IF NOT FOUND THEN
+    SELECT 0, 0, 0 INTO removed, restored, kept;
+    RETURN;
+  END IF;
+  DELETE FROM public.taggings t WHERE t.id = ANY (c.tagged);
+
+  WITH was AS (
+    SELECT (u.value ->> 'id')::uuid AS id,
+           jsonb_object_agg(f.key, f.value -> 0) AS before, jsonb_object_agg(f.key, f.value -> 1) AS after
+      FROM jsonb_array_elements(c.undo) AS u, jsonb_each(u.value -> 'changes') AS f
+     GROUP BY 1
+  ), back AS (
+    UPDATE public.leads l
+       SET (external_id, first_name, last_name, email, phone, company, job_title, website, city, country, source,
+            status, notes, custom, owner_id)
+         = (SELECT r.external_id, r.first_name, r.last_name, r.email, r.phone, r.company, r.job_title, r.website,
+                   r.city, r.country, r.source, r.status, r.notes, r.custom, r.owner_id
+              FROM jsonb_populate_record(l, was.before) r)
+      FROM was
+     WHERE l.id = was.id
+       AND NOT EXISTS (SELECT FROM jsonb_each(was.after) f WHERE to_jsonb(l) -> f.key IS DISTINCT FROM f.value)
+    RETURNING l.id
+  )
+  SELECT array_agg(id) INTO undone FROM back;
+
+  -- What scoring writes is the import's, too; so are drafts that nobody has looked at.
+  WITH removable AS (
+    SELECT l.id
+      FROM public.leads l
+     WHERE l.id = ANY (c.created)
+       AND (l.version = 1 OR EXISTS (
+             SELECT FROM public.audit_log e
+              WHERE e.record_id = l.id::text AND e.entity = 'leads' AND e.verb = 'create' AND e.agency_id = l.agency_id
+                AND e.changes = jsonb_strip_nulls(to_jsonb(l) - ARRAY['id', 'agency_id', 'created_by', 'created_at',
+                  'updated_at', 'deleted_at', 'version', 'email_key', 'score_rank', 'quality_score',
+                  'conversion_probability', 'scored_at'])))
+       AND NOT EXISTS (SELECT FROM public.activities r WHERE r.agency_id = l.agency_id AND r.lead_id = l.id)
+       AND NOT EXISTS (SELECT FROM public.attachments r WHERE r.agency_id = l.agency_id AND r.lead_id = l.id)
+       AND NOT EXISTS (SELECT FROM public.deals r WHERE r.agency_id = l.agency_id AND r.lead_id = l.id)
+       AND NOT EXISTS (SELECT FROM public.lead_conversions r WHERE r.agency_id = l.agency_id AND r.lead_id = l.id)
+       AND NOT EXISTS (SELECT FROM public.taggings r WHERE r.agency_id = l.agency_id AND r.lead_id = l.id)
+       AND NOT EXISTS (SELECT FROM public.tasks r WHERE r.agency_id = l.agency_id AND r.lead_id = l.id)
+       AND NOT EXISTS (SELECT FROM public.follow_ups r WHERE r.lead_id = l.id AND r.state <> 'draft')
+  ), taken AS (
+    DELETE FROM public.leads l USING removable r WHERE l.id = r.id RETURNING l.id
+  )
+  SELECT array_agg(id) INTO gone FROM taken;
+
+  removed := coalesce(cardinality(gone), 0);
+  restored := (SELECT count(*) FROM unnest(undone) AS u (id) WHERE u.id <> ALL (coalesce(c.created, '{}')));
+  kept := coalesce(cardinality(c.created), 0) - removed
+    + (SELECT count(*) FROM jsonb_array_elements(c.undo) AS u WHERE (u.value ->> 'id')::uuid <> ALL (coalesce(c.created, '{}')))
+    - restored;
+  UPDATE public.import_chunks k SET reverted_at = now(), undo = NULL WHERE k.import_id = import AND k.number = chunk;
+END
+$$;
+
+ALTER FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.search(q text, kinds text[], most integer, best integer) RETURNS TABLE(entity text, record_id uuid, rank real, cut boolean, meant text[], corrected boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50
     SET search_path TO 'pg_catalog'
@@ -2053,6 +2182,18 @@ CREATE FUNCTION app.unasked(operations bytea, words text[]) RETURNS bytea
     RETURN CASE WHEN (operations IS NOT NULL) THEN (SELECT convert_to((('['::text || COALESCE(string_agg(CASE WHEN ((p.said !~~ '{"op": "delete"%'::text) AND app.says(app.spoken(p.said), unasked.words)) THEN '{"op": "erased"}'::text ELSE p.said END, ', '::text ORDER BY p.n), ''::text)) || ']'::text), 'UTF8'::name) AS convert_to FROM app.parts(unasked.operations) p(said, n)) ELSE NULL::bytea END;
 
 ALTER FUNCTION app.unasked(operations bytea, words text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.unexplained(rejected bytea, words text[]) RETURNS bytea
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (rejected IS NOT NULL) THEN (SELECT convert_to((('['::text || COALESCE(string_agg(CASE WHEN app.says(app.spoken(p.said), unexplained.words) THEN (('['::text || COALESCE("substring"(p.said, '^\[\s*([0-9]+)'::text), '0'::text)) || ',"erased",null,"This row was erased with a person.",[]]'::text) ELSE p.said END, ','::text ORDER BY p.n), ''::text)) || ']'::text), 'UTF8'::name) AS convert_to FROM app.parts(unexplained.rejected) p(said, n)) ELSE NULL::bytea END;
+
+ALTER FUNCTION app.unexplained(rejected bytea, words text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.unread(cells bytea, words text[]) RETURNS bytea
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (cells IS NOT NULL) THEN (SELECT convert_to((('['::text || COALESCE(string_agg(CASE WHEN app.says(app.spoken(p.said), unread.words) THEN 'null'::text ELSE p.said END, ','::text ORDER BY p.n), ''::text)) || ']'::text), 'UTF8'::name) AS convert_to FROM app.parts(unread.cells) p(said, n)) ELSE NULL::bytea END;
+
+ALTER FUNCTION app.unread(cells bytea, words text[]) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.untold(results bytea, words text[]) RETURNS bytea
     LANGUAGE sql STABLE
@@ -2786,6 +2927,35 @@ ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.idempotency_keys OWNER TO gardenos_owner;
 
+CREATE TABLE public.import_chunks (
+    agency_id uuid NOT NULL,
+    import_id uuid NOT NULL,
+    number integer NOT NULL,
+    first_row integer NOT NULL,
+    rows integer NOT NULL,
+    data bytea,
+    rejected bytea,
+    created uuid[],
+    tagged uuid[],
+    undo jsonb,
+    done_at timestamp with time zone,
+    reverted_at timestamp with time zone,
+    CONSTRAINT done_or_to_be_done CHECK (((data IS NULL) = (done_at IS NOT NULL))),
+    CONSTRAINT import_chunks_first_row_check CHECK ((first_row > 0)),
+    CONSTRAINT import_chunks_number_check CHECK ((number >= 0)),
+    CONSTRAINT import_chunks_rows_check CHECK ((rows > 0))
+);
+
+ALTER TABLE ONLY public.import_chunks FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.import_chunks OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.import_chunks.data IS 'JSON as bytes, a list of cells for each row: it may hold text that no jsonb can.';
+
+COMMENT ON COLUMN public.import_chunks.rejected IS 'JSON as bytes: [row, code, column, detail, cells] for each.';
+
+COMMENT ON COLUMN public.import_chunks.undo IS 'Of records that were there: their ids, and each changed column before and after.';
+
 CREATE TABLE public.imports (
     id uuid DEFAULT uuidv7() NOT NULL,
     agency_id uuid NOT NULL,
@@ -2796,16 +2966,59 @@ CREATE TABLE public.imports (
     rejected integer DEFAULT 0 NOT NULL,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT every_row_is_accounted_for CHECK ((rows_read = ((imported + duplicates) + rejected))),
+    entity text DEFAULT 'leads'::text NOT NULL,
+    state text DEFAULT 'finished'::text NOT NULL,
+    format text,
+    encoding text,
+    delimiter text,
+    headers text[] DEFAULT '{}'::text[] NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    digest bytea,
+    again boolean DEFAULT false NOT NULL,
+    rows_total integer,
+    updated integer DEFAULT 0 NOT NULL,
+    tasks_enqueued integer DEFAULT 0 NOT NULL,
+    removed integer DEFAULT 0 NOT NULL,
+    restored integer DEFAULT 0 NOT NULL,
+    kept integer DEFAULT 0 NOT NULL,
+    role text,
+    key_id uuid,
+    scopes text[],
+    task_id uuid,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    purged_at timestamp with time zone,
+    CONSTRAINT all_is_read_when_finished CHECK (((state <> 'finished'::text) OR (rows_read = rows_total))),
+    CONSTRAINT every_row_is_accounted_for CHECK ((rows_read = (((imported + updated) + duplicates) + rejected))),
     CONSTRAINT imports_duplicates_check CHECK ((duplicates >= 0)),
+    CONSTRAINT imports_entity_check CHECK ((entity = 'leads'::text)),
+    CONSTRAINT imports_format_check CHECK ((format = ANY (ARRAY['csv'::text, 'xlsx'::text, 'jsonl'::text]))),
     CONSTRAINT imports_imported_check CHECK ((imported >= 0)),
+    CONSTRAINT imports_kept_check CHECK ((kept >= 0)),
+    CONSTRAINT imports_options_check CHECK ((jsonb_typeof(options) = 'object'::text)),
     CONSTRAINT imports_rejected_check CHECK ((rejected >= 0)),
-    CONSTRAINT imports_rows_read_check CHECK ((rows_read >= 0))
+    CONSTRAINT imports_removed_check CHECK ((removed >= 0)),
+    CONSTRAINT imports_restored_check CHECK ((restored >= 0)),
+    CONSTRAINT imports_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'manager'::text, 'agent'::text, 'read_only'::text]))),
+    CONSTRAINT imports_rows_read_check CHECK ((rows_read >= 0)),
+    CONSTRAINT imports_rows_total_check CHECK ((rows_total >= 0)),
+    CONSTRAINT imports_state_check CHECK ((state = ANY (ARRAY['staged'::text, 'running'::text, 'finished'::text, 'reverting'::text, 'reverted'::text]))),
+    CONSTRAINT imports_tasks_enqueued_check CHECK ((tasks_enqueued >= 0)),
+    CONSTRAINT imports_updated_check CHECK ((updated >= 0)),
+    CONSTRAINT no_more_is_read_than_there_is CHECK ((rows_read <= rows_total))
 );
 
 ALTER TABLE ONLY public.imports FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.imports OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.imports.digest IS 'SHA-256 of the file as it was sent.';
+
+COMMENT ON COLUMN public.imports.removed IS 'Of the records it made, those a revert took away; kept are those that others have worked on since.';
+
+COMMENT ON COLUMN public.imports.role IS 'Of whoever sent it, at that time; so are key_id and scopes.';
+
+COMMENT ON COLUMN public.imports.purged_at IS 'When its chunks went with what was rejected and what a revert needs.';
 
 CREATE TABLE public.invitations (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -3403,6 +3616,12 @@ ALTER TABLE ONLY public.follow_ups
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (agency_id, key);
 
+ALTER TABLE ONLY public.import_chunks
+    ADD CONSTRAINT import_chunks_pkey PRIMARY KEY (agency_id, import_id, number);
+
+ALTER TABLE ONLY public.imports
+    ADD CONSTRAINT imports_agency_id_id_key UNIQUE (agency_id, id);
+
 ALTER TABLE ONLY public.imports
     ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
 
@@ -3651,7 +3870,13 @@ CREATE INDEX follow_ups_lead_idx ON public.follow_ups USING btree (agency_id, le
 
 CREATE INDEX idempotency_keys_age_idx ON public.idempotency_keys USING btree (created_at);
 
+CREATE INDEX import_chunks_waiting_idx ON public.import_chunks USING btree (agency_id, import_id, number) WHERE (done_at IS NULL);
+
+CREATE INDEX imports_age_idx ON public.imports USING btree (COALESCE(finished_at, created_at)) WHERE (purged_at IS NULL);
+
 CREATE INDEX imports_agency_idx ON public.imports USING btree (agency_id, id DESC);
+
+CREATE UNIQUE INDEX imports_file_key ON public.imports USING btree (agency_id, digest) WHERE ((digest IS NOT NULL) AND (NOT again) AND (state = ANY (ARRAY['running'::text, 'finished'::text])));
 
 CREATE UNIQUE INDEX invitations_open_key ON public.invitations USING btree (agency_id, email) WHERE (accepted_at IS NULL);
 
@@ -3929,11 +4154,11 @@ CREATE TRIGGER follow_ups_record_inserts AFTER INSERT ON public.follow_ups REFER
 
 CREATE TRIGGER follow_ups_record_updates AFTER UPDATE ON public.follow_ups REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('follow_ups', 'agency_id', '{id}', '{subject,body,full_message,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER imports_record_deletes AFTER DELETE ON public.imports REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+CREATE TRIGGER imports_record_deletes AFTER DELETE ON public.imports REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{encoding,delimiter,headers,options,digest,again,rows_total,rows_read,imported,updated,duplicates,rejected,tasks_enqueued,removed,restored,kept,role,key_id,scopes,task_id,started_at,finished_at,purged_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER imports_record_inserts AFTER INSERT ON public.imports REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+CREATE TRIGGER imports_record_inserts AFTER INSERT ON public.imports REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{encoding,delimiter,headers,options,digest,again,rows_total,rows_read,imported,updated,duplicates,rejected,tasks_enqueued,removed,restored,kept,role,key_id,scopes,task_id,started_at,finished_at,purged_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
-CREATE TRIGGER imports_record_updates AFTER UPDATE ON public.imports REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+CREATE TRIGGER imports_record_updates AFTER UPDATE ON public.imports REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('imports', 'agency_id', '{id}', '{encoding,delimiter,headers,options,digest,again,rows_total,rows_read,imported,updated,duplicates,rejected,tasks_enqueued,removed,restored,kept,role,key_id,scopes,task_id,started_at,finished_at,purged_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER invitations_record_deletes AFTER DELETE ON public.invitations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('invitations', 'agency_id', '{id}', '{digest,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
@@ -4229,6 +4454,12 @@ ALTER TABLE ONLY public.follow_ups
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.import_chunks
+    ADD CONSTRAINT import_chunks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.import_chunks
+    ADD CONSTRAINT import_chunks_agency_id_import_id_fkey FOREIGN KEY (agency_id, import_id) REFERENCES public.imports(agency_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.imports
     ADD CONSTRAINT imports_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
@@ -4962,19 +5193,57 @@ CREATE POLICY idempotency_keys_select ON public.idempotency_keys FOR SELECT TO a
 
 CREATE POLICY idempotency_keys_update ON public.idempotency_keys FOR UPDATE TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+ALTER TABLE public.import_chunks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY import_chunks_delete ON public.import_chunks FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY import_chunks_insert ON public.import_chunks FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (EXISTS ( SELECT
+   FROM public.imports i
+  WHERE ((i.id = import_chunks.import_id) AND (i.created_by = ( SELECT app.user_id() AS user_id)) AND (i.role = ( SELECT app.user_role() AS user_role)) AND (i.finished_at IS NULL))))));
+
+CREATE POLICY import_chunks_owner ON public.import_chunks TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY import_chunks_purge ON public.import_chunks FOR DELETE TO gardenos_worker USING (true);
+
+CREATE POLICY import_chunks_select ON public.import_chunks FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (EXISTS ( SELECT
+   FROM public.imports i
+  WHERE ((i.id = import_chunks.import_id) AND
+        CASE
+            WHEN ( SELECT app.can_administer() AS can_administer) THEN true
+            ELSE (i.created_by = ( SELECT app.user_id() AS user_id))
+        END)))));
+
+CREATE POLICY import_chunks_update ON public.import_chunks FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (EXISTS ( SELECT
+   FROM public.imports i
+  WHERE ((i.id = import_chunks.import_id) AND (i.created_by = ( SELECT app.user_id() AS user_id)) AND (i.role = ( SELECT app.user_role() AS user_role))))))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY import_chunks_worker ON public.import_chunks FOR SELECT TO gardenos_worker USING (true);
+
 ALTER TABLE public.imports ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY imports_delete ON public.imports FOR DELETE TO authenticated USING (false);
 
-CREATE POLICY imports_insert ON public.imports FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write)));
+CREATE POLICY imports_insert ON public.imports FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write) AND (created_by = ( SELECT app.user_id() AS user_id)) AND (role = ( SELECT app.user_role() AS user_role)) AND (NOT (key_id IS DISTINCT FROM ((( SELECT app.claims() AS claims) ->> 'key_id'::text))::uuid)) AND (NOT (to_jsonb(scopes) IS DISTINCT FROM (( SELECT app.claims() AS claims) -> 'scopes'::text)))));
 
 CREATE POLICY imports_owner_erase ON public.imports FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY imports_owner_find ON public.imports FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+CREATE POLICY imports_purge ON public.imports FOR DELETE TO gardenos_worker USING ((state = 'staged'::text));
+
+CREATE POLICY imports_purged ON public.imports FOR UPDATE TO gardenos_worker USING (true) WITH CHECK (true);
+
 CREATE POLICY imports_select ON public.imports FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
-CREATE POLICY imports_update ON public.imports FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+CREATE POLICY imports_update ON public.imports FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write) AND
+CASE
+    WHEN ( SELECT app.can_administer() AS can_administer) THEN true
+    ELSE (created_by = ( SELECT app.user_id() AS user_id))
+END)) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY imports_work ON public.imports FOR SELECT TO gardenos_agent USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY imports_worker ON public.imports FOR SELECT TO gardenos_worker USING (true);
 
 ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
@@ -5284,6 +5553,8 @@ END));
 
 CREATE POLICY taggings_owner ON public.taggings FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+CREATE POLICY taggings_owner_revert ON public.taggings FOR DELETE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY taggings_select ON public.taggings FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
 CASE
     WHEN (lead_id IS NOT NULL) THEN
@@ -5546,6 +5817,8 @@ REVOKE ALL ON FUNCTION app.deals_search_fill() FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) TO authenticated;
 
+REVOKE ALL ON FUNCTION app.erase_records(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION app.fold_counts() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.fold_counts() TO gardenos_worker;
 
@@ -5584,12 +5857,18 @@ REVOKE ALL ON FUNCTION app.protect(entity text, owner text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.purge_deleted(keep interval, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.purge_deleted(keep interval, most integer) TO gardenos_worker;
 
+REVOKE ALL ON FUNCTION app.purge_imports(keep interval, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.purge_imports(keep interval, most integer) TO gardenos_worker;
+
 REVOKE ALL ON FUNCTION app.purge_jobs(keep interval, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.purge_jobs(keep interval, most integer) TO gardenos_worker;
 
 REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.record_changes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) TO authenticated;
 
 REVOKE ALL ON FUNCTION app.search(q text, kinds text[], most integer, best integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.search(q text, kinds text[], most integer, best integer) TO authenticated;
@@ -5826,7 +6105,100 @@ GRANT DELETE ON TABLE public.idempotency_keys TO gardenos_worker;
 
 GRANT SELECT(created_at) ON TABLE public.idempotency_keys TO gardenos_worker;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.imports TO authenticated;
+GRANT SELECT ON TABLE public.import_chunks TO authenticated;
+GRANT DELETE ON TABLE public.import_chunks TO gardenos_worker;
+
+GRANT INSERT(agency_id) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(import_id) ON TABLE public.import_chunks TO authenticated;
+GRANT SELECT(import_id) ON TABLE public.import_chunks TO gardenos_worker;
+
+GRANT INSERT(number) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(first_row) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(rows) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(data),UPDATE(data) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(rejected),UPDATE(rejected) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(created),UPDATE(created) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(tagged),UPDATE(tagged) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(undo),UPDATE(undo) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(done_at),UPDATE(done_at) ON TABLE public.import_chunks TO authenticated;
+
+GRANT SELECT ON TABLE public.imports TO authenticated;
+GRANT SELECT ON TABLE public.imports TO gardenos_agent;
+GRANT DELETE ON TABLE public.imports TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.imports TO gardenos_worker;
+
+GRANT INSERT(agency_id) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(filename) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(rows_read) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(imported) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(duplicates) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(rejected) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(created_by) ON TABLE public.imports TO authenticated;
+
+GRANT SELECT(created_at) ON TABLE public.imports TO gardenos_worker;
+
+GRANT INSERT(entity) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(state),UPDATE(state) ON TABLE public.imports TO authenticated;
+GRANT SELECT(state) ON TABLE public.imports TO gardenos_worker;
+
+GRANT INSERT(format) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(encoding) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(delimiter) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(headers) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(options),UPDATE(options) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(digest) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(again),UPDATE(again) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(rows_total),UPDATE(rows_total) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(updated) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(tasks_enqueued) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(removed) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(restored) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(kept) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(role) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(key_id) ON TABLE public.imports TO authenticated;
+
+GRANT INSERT(scopes) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(task_id) ON TABLE public.imports TO authenticated;
+GRANT SELECT(task_id) ON TABLE public.imports TO gardenos_worker;
+
+GRANT UPDATE(started_at) ON TABLE public.imports TO authenticated;
+
+GRANT UPDATE(finished_at) ON TABLE public.imports TO authenticated;
+GRANT SELECT(finished_at) ON TABLE public.imports TO gardenos_worker;
+
+GRANT SELECT(purged_at),UPDATE(purged_at) ON TABLE public.imports TO gardenos_worker;
 
 GRANT DELETE ON TABLE public.invitations TO authenticated;
 GRANT SELECT ON TABLE public.invitations TO gardenos_auth;

@@ -308,7 +308,7 @@ DELETE FROM agent_tasks
 SELECT app.purge_deleted($1, $2)
 
 -- name: purge_jobs
-SELECT app.purge_jobs($1, $2)
+SELECT app.purge_jobs($1, $2), app.purge_imports($1, $2)
 
 -- name: sweep_words
 SELECT app.sweep_words($1)

@@ -48,7 +48,8 @@ def create_api(services: Services | None = None) -> FastAPI:
         BodyLimit,
         max_bytes=settings.max_body_bytes,
         larger={
-            **dict.fromkeys((IMPORTS, *BULK), settings.max_import_bytes),
+            **dict.fromkeys(BULK, settings.max_bulk_bytes),
+            IMPORTS: settings.max_import_bytes,
             CONTENT: settings.attachment_max_bytes,
         },
     )

@@ -13,7 +13,8 @@ from gardenos.core.errors import InvalidContent
 from gardenos.crm.records.models import MAX_CUSTOM_KEY_CHARS, MAX_CUSTOM_KEYS
 from gardenos.crm.transfer.models import ColumnUse, CustomColumn, LeadField, Mapping
 
-Kind: TypeAlias = Literal["text", "number", "boolean"]
+Kind: TypeAlias = Literal["text", "number", "boolean", "date", "day-first", "month-first"]
+"""What cells become; dates with the order they are read in where numbers leave it open."""
 FULL_NAME: Final = "name"
 """A column with the whole name, split into first and last; only found by its header."""
 
@@ -36,6 +37,8 @@ _ALIASES: Final[Map[str, str]] = {
 KNOWN: Final[Map[str, str]] = {
     alias: name for name, aliases in _ALIASES.items() for alias in aliases.split("|")
 }
+ADDED: Final = ("import row", "import error")
+"""Columns of the file of rejected rows, which is to be corrected and imported."""
 PLACEHOLDERS: Final = frozenset({"-", "--", "\u2013", "\u2014", "?", "n/a", "#n/a", "(blank)"})
 """What no value looks like where no mapping says it; nobody is called any of these."""
 _SEPARATORS: Final = re.compile(r"[\W_]+")
@@ -62,11 +65,15 @@ class Plan:
     empty: frozenset[str] = frozenset()
     lenient_status: bool = False
     """A status that is none of ours becomes a custom value instead of an error."""
+    owner: int | None = None
+    tags: int | None = None
 
     def uses(self) -> list[ColumnUse]:
         """What each column was read as, for the sender to check."""
         read_as = {i: name for name, where in self.fields.items() for i in where}
         read_as |= {i: f"custom.{key}" for key, (i, _) in self.custom.items()}
+        others = {"owner": self.owner, "tags": self.tags}
+        read_as |= {i: name for name, i in others.items() if i is not None}
         return [
             ColumnUse(column=header[:200], read_as=read_as.get(i))
             for i, header in enumerate(self.headers)
@@ -107,7 +114,10 @@ def by_mapping(headers: Sequence[str], mapping: Mapping) -> Plan:
     custom: dict[str, tuple[int, Kind]] = {}
     for key, spec in mapping.custom.items():
         wanted = spec if isinstance(spec, CustomColumn) else CustomColumn(column=spec)
-        custom[key] = (place(f"custom/{key}", wanted.column), wanted.type)
+        kind: Kind = wanted.order if wanted.type == "date" and wanted.order else wanted.type
+        custom[key] = (place(f"custom/{key}", wanted.column), kind)
+    owner = place("owner", mapping.owner) if mapping.owner else None
+    tags = place("tags", mapping.tags) if mapping.tags else None
     if not fields and not custom:
         faults.append({"pointer": "/mapping", "detail": "names no column"})
     if faults:
@@ -116,7 +126,7 @@ def by_mapping(headers: Sequence[str], mapping: Mapping) -> Plan:
             f"The mapping does not fit the file. Its columns are: {columns}.", errors=faults
         )
     empty = frozenset(text.casefold() for text in mapping.empty)
-    return Plan(fields, custom, headers, empty)
+    return Plan(fields, custom, headers, empty, owner=owner, tags=tags)
 
 
 def by_name(headers: Sequence[str]) -> Plan:
@@ -131,6 +141,8 @@ def by_name(headers: Sequence[str]) -> Plan:
     fields: dict[str, tuple[int, ...]] = {}
     others: list[int] = []
     for i, name in enumerate(names):
+        if headers[i] in ADDED:
+            continue
         if name is None or name in fields:
             others.append(i)
         else:
@@ -153,7 +165,13 @@ def _keys(headers: Sequence[str], places: Sequence[int]) -> list[str]:
     keys: list[str] = []
     seen: Counter[str] = Counter()
     for i in places:
-        key = normalised(headers[i]).replace(" ", "_")[: MAX_CUSTOM_KEY_CHARS - 5] or f"column_{i}"
+        # What an export calls them.
+        key = (
+            normalised(headers[i].removeprefix("custom.")).replace(" ", "_")[
+                : MAX_CUSTOM_KEY_CHARS - 5
+            ]
+            or f"column_{i}"
+        )
         seen[key] += 1
         while seen[key] > 1 and f"{key}_{seen[key]}" in seen:
             seen[key] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import Request
@@ -11,11 +12,19 @@ from starlette.requests import ClientDisconnect
 
 from gardenos.core.errors import GardenOSError, InvalidContent, InvalidRequest, UnsupportedMedia
 from gardenos.crm.transfer import encoding
-from gardenos.crm.transfer.models import Mapping
+from gardenos.crm.transfer.models import Mapping, MatchBy, OnDuplicate, Options
 from gardenos.crm.transfer.service import Upload
 
 _MAX_FIELD_BYTES: Final = 256 * 1024
-_FIELDS: Final = frozenset({"file", "mapping", "score", "encoding"})
+_FIELDS: Final = frozenset(
+    {"file", "mapping", "score", "encoding", "match_by", "on_duplicate", "dry_run", "again"}
+)
+
+
+def _flag(description: str) -> dict[str, Any]:
+    values = ["true", "false"]
+    return {"type": "string", "enum": values, "default": "false", "description": description}
+
 
 OPENAPI: Final[dict[str, Any]] = {
     "requestBody": {
@@ -30,7 +39,11 @@ OPENAPI: Final[dict[str, Any]] = {
                         "file": {
                             "type": "string",
                             "format": "binary",
-                            "description": "CSV with a header row; any usual encoding and delimiter.",
+                            "description": (
+                                "CSV with a header row, in any usual encoding and delimiter; an Excel "
+                                "workbook (xlsx), of which the first sheet is read; or JSON Lines. CSV "
+                                "and JSON Lines may be packed with gzip."
+                            ),
                         },
                         "mapping": {
                             "type": "string",
@@ -41,12 +54,29 @@ OPENAPI: Final[dict[str, Any]] = {
                                 "text."
                             ),
                         },
-                        "score": {
+                        "score": _flag("Have every lead that is made analysed."),
+                        "match_by": {
                             "type": "string",
-                            "enum": ["true", "false"],
-                            "default": "false",
-                            "description": "Have every imported lead analysed.",
+                            "enum": [*MatchBy],
+                            "default": MatchBy.EITHER,
+                            "description": (
+                                "By what a row is a lead already. `either`: by its external_id, and a "
+                                "row without one by its e-mail address."
+                            ),
                         },
+                        "on_duplicate": {
+                            "type": "string",
+                            "enum": [*OnDuplicate],
+                            "default": OnDuplicate.SKIP,
+                            "description": (
+                                "What becomes of such a row: it is left out, it changes the lead, or "
+                                "it becomes another one."
+                            ),
+                        },
+                        "dry_run": _flag(
+                            "Keep the rows, try the first thousand, and wait to be started."
+                        ),
+                        "again": _flag("Import a file that was imported before."),
                         "encoding": {
                             "type": "string",
                             "enum": sorted(encoding.NAMED),
@@ -74,7 +104,7 @@ async def read_form(request: Request) -> FormData:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMedia("Send the file as multipart/form-data, in the field `file`.")
     try:
-        return await request.form(max_files=1, max_fields=8, max_part_size=_MAX_FIELD_BYTES)
+        return await request.form(max_files=1, max_fields=16, max_part_size=_MAX_FIELD_BYTES)
     except ClientDisconnect:
         raise InvalidRequest("The upload broke off.") from None
     except UnicodeError:  # a `charset` such as `undefined` or `idna`, which takes its own view
@@ -109,18 +139,36 @@ def to_upload(form: FormData) -> Upload:
             raise _fault(name, "may be sent once")
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        raise _fault("file", "is missing; send a CSV file")
-    score = (_text(form, "score") or "false").strip().lower()
-    if score not in ("true", "false"):
-        raise _fault("score", "is `true` or `false`")
+        raise _fault("file", "is missing; send a file")
     named = _text(form, "encoding")
+    options = Options(
+        mapping=_mapping(_text(form, "mapping")),
+        match_by=MatchBy(_one_of(form, "match_by", [*MatchBy], MatchBy.EITHER)),
+        on_duplicate=OnDuplicate(_one_of(form, "on_duplicate", [*OnDuplicate], OnDuplicate.SKIP)),
+        score=_is_true(form, "score"),
+    )
     return Upload(
         file=file.file,
         filename=_filename(file.filename),
-        mapping=_mapping(_text(form, "mapping")),
+        options=options,
         encoding=encoding.named(named) if named else None,
-        score=score == "true",
+        dry_run=_is_true(form, "dry_run"),
+        again=_is_true(form, "again"),
     )
+
+
+def _one_of(form: FormData, field: str, values: Sequence[str], usual: str) -> str:
+    said = (_text(form, field) or usual).strip().lower()
+    if said not in values:
+        raise _fault(field, f"is none of {', '.join(f'`{value}`' for value in values)}")
+    return said
+
+
+def _is_true(form: FormData, field: str) -> bool:
+    said = (_text(form, field) or "false").strip().lower()
+    if said not in ("true", "false"):
+        raise _fault(field, "is `true` or `false`")
+    return said == "true"
 
 
 def _mapping(text: str | None) -> Mapping | None:

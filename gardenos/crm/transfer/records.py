@@ -72,6 +72,11 @@ class _Lines(Iterator[str]):
         return line
 
 
+def plain(header: str) -> str:
+    """A cell of the header without what nobody sees."""
+    return header.replace("\x00", "").strip("\ufeff \t\r\n")
+
+
 class Records(Iterator[Record]):
     """The records of a CSV file, blank lines left out.
 
@@ -136,7 +141,7 @@ def _fitness(
 ) -> tuple[int, int, float, int]:
     records = [cells for cells, _ in Records(io.StringIO(sample, newline=""), delimiter)]
     header, *rows = records or [[]]
-    found = wanted & {name.strip("\ufeff \t\r\n").casefold() for name in header}
+    found = wanted & {plain(name).casefold() for name in header}
     if cut and len(rows) > 1:
         rows.pop()
     alike = sum(len(cells) == len(header) for cells in rows) / len(rows) if rows else 1.0

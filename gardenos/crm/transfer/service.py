@@ -1,31 +1,45 @@
-"""Importing a file: every row is stored, recognised as known, or rejected with a reason."""
+"""Importing a file: every row becomes a record, changes one, is known already, or is refused."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Literal
 
+import asyncpg
 import structlog
 
-from gardenos.core.errors import InvalidContent, NotFound
-from gardenos.core.ids import ImportId, LeadId
-from gardenos.crm.transfer import store
-from gardenos.crm.transfer.columns import LEAD_FIELDS
+from gardenos.core.errors import Conflict, Forbidden, InvalidContent, NotFound
+from gardenos.core.ids import ImportId
+from gardenos.core.page import CursorSigner
+from gardenos.crm.transfer import columns, store
+from gardenos.crm.transfer.carry import Work, carry_out
+from gardenos.crm.transfer.chunk import Cells
 from gardenos.crm.transfer.encoding import Encoding
-from gardenos.crm.transfer.models import ImportCounts, ImportReport, Mapping, RowError
-from gardenos.crm.transfer.table import Chunk, Table, open_table
+from gardenos.crm.transfer.explained import Explained
+from gardenos.crm.transfer.models import (
+    Import,
+    ImportPage,
+    ImportReport,
+    ImportState,
+    Options,
+    RowError,
+    Tried,
+)
+from gardenos.crm.transfer.readers.limits import Limits
+from gardenos.crm.transfer.store import QUERIES, Done
+from gardenos.crm.transfer.table import Table, open_table
+from gardenos.crm.transfer.work import enqueue_work, read_chunk
 from gardenos.db.session import TenantSession
-from gardenos.orchestrator.store import enqueue
-from gardenos.orchestrator.task import NewTask
+from gardenos.web import paging
+from gardenos.web.paging import PageQuery
 
-_CHUNK: Final = 1000
+AT_ONCE: Final = 10_000
+"""Rows that are carried out before the answer; more become a task."""
+_AT_ONCE_CHARS: Final = 8_000_000
 _BLOCK: Final = 1 << 20
-_MAX_ERRORS: Final = 100
-SCORING_PRIORITY: Final = 7
 _log = structlog.get_logger(__name__)
 
 
@@ -35,40 +49,14 @@ class Upload:
 
     file: BinaryIO
     filename: str | None
-    mapping: Mapping | None = None
+    options: Options = field(default_factory=Options)
     encoding: Encoding | None = None
-    score: bool = False
+    dry_run: bool = False
+    again: bool = False
 
 
-@dataclass(slots=True)
-class _Tally:
-    read: int = 0
-    imported: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    tasks: int = 0
-    faults: list[RowError] = field(default_factory=list[RowError])
-    known: list[RowError] = field(default_factory=list[RowError])
-
-    def add(self, chunk: Chunk, stored: Map[int, LeadId]) -> None:
-        self.read += chunk.rows
-        self.imported += len(stored)
-        self.duplicates += len(chunk.numbers) - len(stored)
-        self.rejected += chunk.rejected
-        self.faults += chunk.errors[: _MAX_ERRORS - len(self.faults)]
-        for number, values in zip(chunk.numbers, chunk.values, strict=True):
-            if len(self.known) >= _MAX_ERRORS:
-                break
-            if number not in stored:
-                self.known.append(_duplicate(number, values))
-
-
-def _duplicate(number: int, values: Sequence[Any]) -> RowError:
-    given = dict(zip(LEAD_FIELDS, values, strict=False))
-    name = "external_id" if given["external_id"] else "email"
-    value = str(given[name])
-    detail = f"A lead or an earlier row has the {name} {value[:100]!r}."
-    return RowError(row=number, column=name, code="duplicate", detail=detail)
+class _Rolled(Exception):
+    """Ends the savepoint of a trial."""
 
 
 def digest(file: BinaryIO) -> bytes:
@@ -81,87 +69,169 @@ def digest(file: BinaryIO) -> bytes:
     return found.digest()
 
 
-async def run(session: TenantSession, upload: Upload) -> ImportReport:
-    """Import a file in the session's transaction: all of it, or on an error nothing.
+async def run(session: TenantSession, upload: Upload, limits: Limits) -> ImportReport:
+    """Take a file in, in the session's transaction: all of it, or on an error nothing.
 
-    Raises `InvalidContent` for a file that cannot be read as a table of leads.
+    Up to `AT_ONCE` rows are carried out here; the rows of a larger file are staged, for a task. Those
+    of a dry run are staged and wait. Raises `InvalidContent` for a file that cannot be read as a table
+    of leads, `Conflict` for one that is imported already.
     """
     session.claims.require_writer()
-    table = await asyncio.to_thread(open_table, upload.file, upload.mapping, upload.encoding)
+    claims = session.claims
+    if claims.scopes is not None and "write" not in claims.scopes and upload.dry_run:
+        raise Forbidden("A dry run needs an API key with the scope write.")
+    seen = await asyncio.to_thread(digest, upload.file)
+    table = await asyncio.to_thread(
+        open_table, upload.file, upload.options.mapping, upload.encoding, limits
+    )
     try:
-        return await _run(session, upload, table)
+        return await _run(session, upload, table, seen)
     finally:
         table.close()
 
 
-async def _run(session: TenantSession, upload: Upload, table: Table) -> ImportReport:
-    await store.lock(session)
-    import_id = await store.begin(session, upload.filename)
-    tally = _Tally()
-    while (chunk := await asyncio.to_thread(table.next_chunk, _CHUNK)).rows:
-        chunk = await _fitted(session, chunk)
-        stored = await store.insert(session, import_id, numbers=chunk.numbers, values=chunk.values)
-        tally.add(chunk, stored)
-        if upload.score:
-            tally.tasks += await _enqueue(session, import_id, list(stored.values()))
-    if tally.read == 0:
+async def _run(session: TenantSession, upload: Upload, table: Table, seen: bytes) -> ImportReport:
+    columns.plan(table.headers, upload.options.mapping)
+    first, whole = await _first(table)
+    if not first:
         detail = "The file has a header and no rows."
         raise InvalidContent(detail, errors=[{"pointer": "/file", "detail": detail}])
-    counts = await store.finish(
-        session,
-        import_id,
-        rows_read=tally.read,
-        imported=tally.imported,
-        duplicates=tally.duplicates,
-        rejected=tally.rejected,
+    at_once = whole and not upload.dry_run
+    if at_once:
+        await store.lock(session)
+    import_id = await _begin(session, upload, table, seen)
+    work = Work.of(import_id, table.headers, upload.options)
+    if at_once:
+        return await _at_once(session, work, first)
+    await _stage(session, import_id, table, first)
+    if upload.dry_run:
+        return await trial(session, import_id)
+    await enqueue_work(session, import_id, ImportState.RUNNING, again=upload.again)
+    return _report(await get(session, import_id), [])
+
+
+async def _first(table: Table) -> tuple[list[list[Cells]], bool]:
+    """The first rows in chunks, and whether these are all, few enough to be carried out at once."""
+    chunks: list[list[Cells]] = []
+    rows = chars = 0
+    while not table.ended and rows <= AT_ONCE and chars <= _AT_ONCE_CHARS:
+        taken = await asyncio.to_thread(table.take)
+        if taken:
+            chunks.append(taken)
+            rows += len(taken)
+            chars += sum(len(cell) for row in taken if isinstance(row, list) for cell in row)
+    return chunks, table.ended and rows <= AT_ONCE and chars <= _AT_ONCE_CHARS
+
+
+async def _begin(session: TenantSession, upload: Upload, table: Table, seen: bytes) -> ImportId:
+    state = ImportState.STAGED if upload.dry_run else ImportState.RUNNING
+    try:
+        async with session.savepoint():
+            return await store.begin(
+                session,
+                table,
+                upload.options,
+                filename=upload.filename,
+                digest=seen,
+                again=upload.again,
+                state=state,
+            )
+    except asyncpg.UniqueViolationError:
+        raise await _same_file(session, seen) from None
+
+
+async def _same_file(session: TenantSession, seen: bytes) -> Conflict:
+    row = await session.fetchrow(QUERIES["find_same_file"], seen)
+    found: dict[str, Any] = {} if row is None else dict(row)
+    when = f" on {found['created_at']:%Y-%m-%d %H:%M} UTC" if found else ""
+    return Conflict(
+        f"This file was sent to be imported{when} already. Revert that import first, or say "
+        "`again` to import the file once more.",
+        extra={"import_id": str(found["id"])} if found else None,
     )
-    _log.info("leads_imported", import_id=str(import_id), rows=tally.read, imported=tally.imported)
-    return ImportReport(
-        **counts.model_dump(),
-        tasks_enqueued=tally.tasks,
-        errors=[*tally.faults, *tally.known][:_MAX_ERRORS],
-        encoding=table.encoding,
-        delimiter=table.delimiter,
-        duplicates_by="external_id" if "external_id" in table.plan.fields else "email",
-        columns=table.plan.uses(),
+
+
+async def _at_once(
+    session: TenantSession, work: Work, chunks: Sequence[Sequence[Cells]]
+) -> ImportReport:
+    explained = Explained(work)
+    total = sum(map(len, chunks))
+    await session.execute(QUERIES["note_total"], work.import_id, total)
+    first_row = 1
+    for number, rows in enumerate(chunks):
+        done = await carry_out(session, work, first_row, rows)
+        await store.keep_new(session, work.import_id, number, first_row, done)
+        explained.add(done, first_row, rows)
+        first_row += len(rows)
+    await session.execute(QUERIES["finish_import"], work.import_id)
+    report = _report(await get(session, work.import_id), explained.errors)
+    _log.info("leads_imported", import_id=str(work.import_id), rows=total, imported=report.imported)
+    return report
+
+
+async def _stage(
+    session: TenantSession, import_id: ImportId, table: Table, first: Sequence[Sequence[Cells]]
+) -> None:
+    number, first_row = 0, 1
+    for rows in first:
+        await store.stage(session, import_id, number, first_row, rows)
+        number, first_row = number + 1, first_row + len(rows)
+    while not table.ended and (rows := await asyncio.to_thread(table.take)):
+        await store.stage(session, import_id, number, first_row, rows)
+        number, first_row = number + 1, first_row + len(rows)
+    await session.execute(QUERIES["note_total"], import_id, first_row - 1)
+
+
+async def trial(session: TenantSession, import_id: ImportId) -> ImportReport:
+    """What would become of the first rows of a staged import; they are tried, and taken back."""
+    found = await get(session, import_id)
+    head = await read_chunk(session, import_id)
+    if head is None:
+        raise NotFound(f"There is no import {import_id} of yours here.")
+    work = Work.of(import_id, await headers(session, import_id), found.options)
+    done = Done()
+    try:
+        async with session.savepoint():
+            done = await carry_out(session, work, head.first_row, head.rows)
+            raise _Rolled  # noqa: TRY301 it is what takes the trial back
+    except _Rolled:
+        pass
+    explained = Explained(work)
+    explained.add(done, head.first_row, head.rows)
+    tried = Tried(
+        rows=done.rows,
+        imported=done.imported,
+        updated=done.updated,
+        duplicates=done.duplicates,
+        rejected=done.rejected,
     )
+    return _report(found, explained.errors, tried)
 
 
-async def _fitted(session: TenantSession, chunk: Chunk) -> Chunk:
-    """The rows whose custom values fit the agency's fields; the others are rejected."""
-    found = await store.fitted(session, chunk.numbers, chunk.values) if chunk.numbers else {}
-    if not found:
-        return chunk
-    kept = Chunk(rejected=chunk.rejected, errors=list(chunk.errors))
-    for number, values in zip(chunk.numbers, chunk.values, strict=True):
-        custom, key, fault = found[number]
-        if fault is None:
-            kept.numbers.append(number)
-            kept.values.append([*values[:-1], custom])
-            continue
-        kept.rejected += 1
-        detail = f"The custom field {key} {fault}"
-        kept.errors.append(RowError(row=number, column=key, code="custom-field", detail=detail))
-    kept.errors.sort(key=lambda error: error.row)
-    return kept
+async def headers(session: TenantSession, import_id: ImportId) -> list[str]:
+    """The columns of an import's file, in its order."""
+    row = await session.fetchrow(QUERIES["get_import"], import_id)
+    return [] if row is None else list(row["headers"])
 
 
-async def _enqueue(session: TenantSession, import_id: ImportId, leads: Sequence[LeadId]) -> int:
-    tasks = [
-        NewTask(
-            "lead_analysis",
-            {"lead_id": str(lead_id)},
-            priority=SCORING_PRIORITY,
-            idempotency_key=f"import:{import_id}:{lead_id}",
-        )
-        for lead_id in leads
-    ]
-    return len(await enqueue(session, tasks))
+def _report(found: Import, errors: Sequence[RowError], tried: Tried | None = None) -> ImportReport:
+    ids = any(use.read_as == "external_id" for use in found.columns)
+    by: Literal["external_id", "email"] = "external_id" if ids else "email"
+    return ImportReport(**found.model_dump(), errors=list(errors), tried=tried, duplicates_by=by)
 
 
-async def get(session: TenantSession, import_id: ImportId) -> ImportCounts:
-    """What became of an import. Raises `NotFound`, also for another agency's."""
-    counts = await store.get(session, import_id)
-    if counts is None:
+async def get(session: TenantSession, import_id: ImportId) -> Import:
+    """An import. Raises `NotFound`, also for another agency's."""
+    found = await store.get(session, import_id)
+    if found is None:
         raise NotFound(f"There is no import {import_id} here.")
-    return counts
+    return found
+
+
+async def find(session: TenantSession, page: PageQuery, cursors: CursorSigner) -> ImportPage:
+    """The agency's imports, newest first. Raises `InvalidCursor`."""
+    scope = f"imports:{session.claims.agency_id}"
+    before = paging.opened(cursors, scope, page.cursor)
+    rows = await session.fetch(QUERIES["list_imports"], before, page.limit + 1)
+    items, cursor = paging.cut([store.to_import(row) for row in rows], page, cursors, scope)
+    return ImportPage(items=items, next_cursor=cursor)

@@ -222,10 +222,10 @@ async def test_hostile_text_is_refused_or_stored_as_it_is(
     assert statuses(said)[0] in (201, 422)
 
 
-async def test_a_body_may_be_as_large_as_an_import_and_no_larger(
+async def test_a_body_may_be_larger_than_others_within_bounds(
     api: httpx.AsyncClient, app: FastAPI
 ) -> None:
-    most = app.state.services.settings.max_import_bytes
+    most = app.state.services.settings.max_bulk_bytes
     assert (await bulk(api, LEADS, create(description="x" * 15_000)))["results"]
     answer = await api.post(LEADS, content=b"{}", headers={"Content-Length": str(most + 1)})
     assert answer.status_code == 413
