@@ -2011,6 +2011,9 @@ BEGIN
     DELETE FROM public.leads l USING removable r WHERE l.id = r.id RETURNING l.id
   )
   SELECT array_agg(id) INTO gone FROM taken;
+  DELETE FROM public.tags t
+   WHERE t.id = ANY (c.new_tags) AND t.version = 1
+     AND NOT EXISTS (SELECT FROM public.taggings g WHERE g.agency_id = t.agency_id AND g.tag_id = t.id);
 
   removed := coalesce(cardinality(gone), 0);
   restored := (SELECT count(*) FROM unnest(undone) AS u (id) WHERE u.id <> ALL (coalesce(c.created, '{}')));
@@ -2937,6 +2940,7 @@ CREATE TABLE public.import_chunks (
     rejected bytea,
     created uuid[],
     tagged uuid[],
+    new_tags uuid[],
     undo jsonb,
     done_at timestamp with time zone,
     reverted_at timestamp with time zone,
@@ -5610,6 +5614,10 @@ CREATE POLICY tags_delete ON public.tags FOR DELETE TO authenticated USING (fals
 
 CREATE POLICY tags_insert ON public.tags FOR INSERT TO authenticated WITH CHECK (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('tags'::text, 'create'::text) AS scope) = 'agency'::text)));
 
+CREATE POLICY tags_owner_find ON public.tags FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY tags_owner_revert ON public.tags FOR DELETE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY tags_purge ON public.tags FOR DELETE TO gardenos_worker USING ((deleted_at IS NOT NULL));
 
 CREATE POLICY tags_select ON public.tags FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND (( SELECT app.scope('tags'::text, 'read'::text) AS scope) = 'agency'::text)));
@@ -6126,6 +6134,8 @@ GRANT INSERT(rejected),UPDATE(rejected) ON TABLE public.import_chunks TO authent
 GRANT INSERT(created),UPDATE(created) ON TABLE public.import_chunks TO authenticated;
 
 GRANT INSERT(tagged),UPDATE(tagged) ON TABLE public.import_chunks TO authenticated;
+
+GRANT INSERT(new_tags),UPDATE(new_tags) ON TABLE public.import_chunks TO authenticated;
 
 GRANT INSERT(undo),UPDATE(undo) ON TABLE public.import_chunks TO authenticated;
 

@@ -33,3 +33,7 @@ SELECT app.agency_id(), 'bob@example.org', 'agent', sha256('token'), now();
 INSERT INTO bulk_jobs (agency_id, entity, created_by, role, total) SELECT app.agency_id(), 'leads', app.user_id(), app.user_role(), 1;
 INSERT INTO bulk_chunks (agency_id, job_id, number, operations)
 SELECT agency_id, id, 0, '[]' FROM bulk_jobs WHERE agency_id = app.agency_id();
+INSERT INTO imports (agency_id, created_by, role, state, rows_total)
+SELECT app.agency_id(), app.user_id(), app.user_role(), 'running', 1;
+INSERT INTO import_chunks (agency_id, import_id, number, first_row, rows, data)
+SELECT agency_id, id, 0, 1, 1, '[]' FROM imports WHERE agency_id = app.agency_id();

@@ -68,7 +68,7 @@ async def test_placeholders_are_no_values_unless_a_mapping_says_nothing_of_them(
         {"first_name": "Na"},
         {"email": "a@example.com", "first_name": "Null"},
     ]
-    mapped = await import_csv(content, mapping={"fields": {"phone": "phone"}})
+    mapped = await import_csv(content, mapping={"fields": {"phone": "phone"}}, again="true")
     assert [values(lead) for lead in await stored(api, mapped)] == [{"phone": "-"}, {"phone": "--"}]
 
 
@@ -177,7 +177,7 @@ MISFITS: dict[str, tuple[dict[str, Any] | str, list[str]]] = {
     "an unknown field": ({"fields": {"quality_score": "Mail"}}, ["/mapping/fields/"]),
     "an unknown key": ({"field": {"email": "Mail"}}, ["/mapping/field"]),
     "an unknown type": (
-        {"custom": {"a": {"column": "Mail", "type": "date"}}},
+        {"custom": {"a": {"column": "Mail", "type": "day"}}},
         ["/mapping/custom/"],
     ),
     "a blank custom key": ({"custom": {" ": "Mail"}}, ["/mapping/custom/"]),

@@ -65,7 +65,7 @@ async def test_every_real_lead_is_stored_once_as_it_is_in_the_file(
     assert found == [wanted(row, mapping) for row in rows]
     assert await admin.fetchval("SELECT count(DISTINCT payload) FROM agent_tasks") == len(rows)
 
-    again = await import_csv(content, mapping=mapping, score="true")
+    again = await import_csv(content, mapping=mapping, score="true", again="true")
     assert (again.json()["imported"], again.json()["duplicates"]) == (0, len(rows))
     assert again.json()["tasks_enqueued"] == 0
     assert await admin.fetchval("SELECT count(*) FROM leads") == len(rows)

@@ -53,6 +53,8 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "dispatch_pauses",
         "follow_ups",
         "idempotency_keys",
+        "import_chunks",
+        "imports",
         "lead_scores",
         "leads",
         "llm_calls",

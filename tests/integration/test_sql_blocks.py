@@ -18,7 +18,6 @@ from gardenos.crm.deals.models import BoardStage, DealStage
 from gardenos.crm.leads.models import FollowUp, LeadScore
 from gardenos.crm.pipelines.models import Stage
 from gardenos.crm.privacy.models import Record
-from gardenos.crm.transfer.models import ImportCounts
 from gardenos.db import sql
 from gardenos.orchestrator.store import TaskView
 
@@ -49,7 +48,6 @@ FEEDS: dict[str, dict[str, type[BaseModel]]] = {
     },
     "gardenos.crm.pipelines": {"list_stages": Stage},
     "gardenos.crm.privacy": {"find_records": Record},
-    "gardenos.crm.transfer": {"finish_import": ImportCounts, "get_import": ImportCounts},
     "gardenos.orchestrator": dict.fromkeys(("enqueue_batch", "find_by_keys"), TaskView),
     "gardenos.orchestrator.control": dict.fromkeys(("get_task", "list_tasks"), TaskView),
 }

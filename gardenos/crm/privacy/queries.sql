@@ -65,6 +65,24 @@ SELECT j.id AS job_id, j.entity, j.created_at, b.number, p.n, p.said, b.operatio
  WHERE app.may_say(coalesce(b.operations, b.results), words.said) AND app.says(app.spoken(p.said), words.said)
  ORDER BY j.id, b.number, p.n
 
+-- name: export_import_rows
+-- Rows of files that wait or were rejected, and what imports changed, by the records and by e-mails.
+WITH words AS (
+  SELECT array_agg(w) AS said
+    FROM (SELECT unnest($3::text[]) AS w
+          UNION SELECT unnest($1::uuid[])::text
+          UNION SELECT unnest($2::uuid[])::text
+          UNION SELECT email_key FROM leads WHERE id = ANY ($1::uuid[]) AND email_key IS NOT NULL
+          UNION SELECT email_key FROM contacts WHERE id = ANY ($2::uuid[]) AND email_key IS NOT NULL) s
+)
+SELECT i.id AS import_id, i.filename, i.created_at, k.number, w.what, p.n, p.said
+  FROM words, import_chunks k
+  JOIN imports i ON i.id = k.import_id,
+       LATERAL (VALUES ('row', k.data), ('rejected', k.rejected), ('changed', convert_to(k.undo::text, 'UTF8'))) AS w (what, held),
+       LATERAL app.parts(w.held) p
+ WHERE w.held IS NOT NULL AND app.may_say(w.held, words.said) AND app.says(app.spoken(p.said), words.said)
+ ORDER BY i.id, k.number, w.what, p.n
+
 -- name: export_lead_scores
 SELECT to_jsonb(s) AS record FROM lead_scores s
  WHERE lead_id = ANY ($1::uuid[])

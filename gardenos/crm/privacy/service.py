@@ -30,6 +30,7 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "follow_ups.json": ("export_follow_ups", "leads"),
     "agent_tasks.json": ("export_agent_tasks", "leads", "contacts", "emails"),
     "bulk_jobs.json": ("export_bulk_jobs", "leads", "contacts", "emails"),
+    "imports.json": ("export_import_rows", "leads", "contacts", "emails"),
     "audit_log.json": ("export_audit_log", "leads", "contacts"),
 }
 """The files of an export, the blocks that fill them, and what these ask for."""
@@ -76,7 +77,7 @@ async def export(
         rows = await session.fetch(QUERIES[block], *(known[key] for key in asked))
         if block == "export_attachments":
             attached = [_attached(row) for row in rows if row["state"] == "stored"]
-        make = _of_job if block == "export_bulk_jobs" else _record
+        make = _MADE.get(block, _record)
         for piece in archive.add(name, map(make, rows)):
             yield piece
     for name, key in attached:
@@ -105,6 +106,22 @@ def _of_job(row: Row) -> dict[str, Any]:
         "created_at": row["created_at"].isoformat(),
         "result" if row["done"] else "operation": json.loads(row["said"]),
     }
+
+
+def _of_import(row: Row) -> dict[str, Any]:
+    """A row of a file that waits or was rejected, or what an import changed of a record."""
+    return {
+        "import_id": str(row["import_id"]),
+        "filename": row["filename"],
+        "created_at": row["created_at"].isoformat(),
+        row["what"]: json.loads(row["said"]),
+    }
+
+
+_MADE: Final[Mapping[str, Callable[[Row], Any]]] = {
+    "export_bulk_jobs": _of_job,
+    "export_import_rows": _of_import,
+}
 
 
 async def erase(session: TenantSession, who: Who) -> Erased:

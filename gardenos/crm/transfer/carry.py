@@ -17,7 +17,7 @@ from gardenos.crm.leads.entity import LEADS
 from gardenos.crm.records import faults
 from gardenos.crm.transfer import columns, store
 from gardenos.crm.transfer.chunk import Cells, Faulty
-from gardenos.crm.transfer.models import MatchBy, OnDuplicate, Options
+from gardenos.crm.transfer.models import MatchBy, OnDuplicate, Options, RowError
 from gardenos.crm.transfer.rows import FAULTS, Row, RowReader
 from gardenos.crm.transfer.store import Done
 from gardenos.db.session import TenantSession
@@ -59,6 +59,7 @@ async def carry_out(
     for some in _in_turns(work.options, good):
         await _stored(session, work, some, done)
     done.refused.sort(key=lambda one: one[0])
+    done.faults.sort(key=lambda fault: fault.row)
     cells = {number: _cells(rows[number - first_row]) for number, *_ in done.refused}
     done.refused = [(*one[:4], cells[one[0]]) for one in done.refused]
     return done
@@ -77,18 +78,25 @@ def _read(work: Work, first_row: int, rows: Sequence[Cells], done: Done) -> list
                 good.append(found)
                 continue
             first, *more = found
-            # A row is refused once, for all that is wrong with it.
             detail = "; ".join([first.detail, *(f"{e.column}: {e.detail}" for e in more)])
-            _refuse(done, number, first.code, detail, first.column)
+            _refuse(done, number, first.code, detail, first.column, found)
         else:
             code = cells.code if cells else "erased"
             _refuse(done, number, code, FAULTS[code])
     return good
 
 
-def _refuse(done: Done, number: int, code: str, detail: str, column: str | None = None) -> None:
+def _refuse(  # noqa: PLR0917
+    done: Done,
+    number: int,
+    code: str,
+    detail: str,
+    column: str | None = None,
+    faults: Sequence[RowError] = (),
+) -> None:
     done.rejected += 1
     done.refused.append((number, code, column, detail[:2000], []))
+    done.faults += faults or [RowError(row=number, column=column, code=code, detail=detail)]
 
 
 async def _owned(session: TenantSession, work: Work, rows: Sequence[Row], done: Done) -> list[Row]:
@@ -183,7 +191,9 @@ def _add(done: Done, part: Done) -> None:
     done.tasks += part.tasks
     done.created += part.created
     done.tagged += part.tagged
+    done.new_tags += part.new_tags
     done.refused += part.refused
+    done.faults += part.faults
     done.known += part.known
     for record_id, changes in part.undo.items():
         done.changed(record_id, changes)
@@ -258,7 +268,7 @@ async def _tag(
     wanted = [(row.number, name) for row in rows if row.number in of_rows for name in row.tags]
     if not wanted:
         return set()
-    tags = await _tags(session, {name.lower(): name for _, name in wanted})
+    tags = await _tags(session, {name.lower(): name for _, name in wanted}, done)
     pairs = [(number, tags[name.lower()], of_rows[number]) for number, name in wanted]
     made = await session.fetch(
         store.QUERIES["tag_leads"],
@@ -271,14 +281,15 @@ async def _tag(
     return {number for number, _, lead in pairs if lead in leads}
 
 
-async def _tags(session: TenantSession, names: Mapping[str, str]) -> dict[str, UUID]:
+async def _tags(session: TenantSession, names: Mapping[str, str], done: Done) -> dict[str, UUID]:
     """Tags by their names in small letters; those that are missing are made."""
     found = await _find_tags(session, names)
     missing = [name for key, name in names.items() if key not in found]
     if missing:
         claims = session.claims
         arguments = claims.agency_id, claims.sub, missing
-        await session.execute(store.QUERIES["create_tags"], *arguments)
+        made = await session.fetch(store.QUERIES["create_tags"], *arguments)
+        done.new_tags += [row["id"] for row in made]
         found = await _find_tags(session, names)
     return found
 

@@ -29,8 +29,7 @@ class Explained:
 
     def add(self, done: Done, first_row: int, rows: Sequence[Cells]) -> None:
         """Say what became of these rows."""
-        for number, code, column, detail, _ in done.refused[: MAX_ERRORS - len(self.rejected)]:
-            self.rejected.append(RowError(row=number, column=column, code=code, detail=detail))
+        self.rejected += done.faults[: MAX_ERRORS - len(self.rejected)]
         for number in done.known[: MAX_ERRORS - len(self.known)]:
             cells = rows[number - first_row]
             if isinstance(cells, list):

@@ -18,12 +18,12 @@ INSERT INTO import_chunks (agency_id, import_id, number, first_row, rows, data)
 VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: keep_done_chunk
-INSERT INTO import_chunks (agency_id, import_id, number, first_row, rows, rejected, created, tagged, undo, done_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())
+INSERT INTO import_chunks (agency_id, import_id, number, first_row, rows, rejected, created, tagged, new_tags, undo, done_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now())
 
 -- name: keep_chunk
 UPDATE import_chunks
-   SET data = NULL, rejected = $3, created = $4, tagged = $5, undo = $6, done_at = now()
+   SET data = NULL, rejected = $3, created = $4, tagged = $5, new_tags = $6, undo = $7, done_at = now()
  WHERE import_id = $1 AND number = $2
 
 -- name: note_total
@@ -114,13 +114,11 @@ SELECT user_id, email FROM app.member_names() WHERE lower(email) = ANY ($1::text
 -- name: find_tags
 SELECT id, name_key FROM tags WHERE name_key = ANY ($1::text[]) AND deleted_at IS NULL
 
--- name: may_create_tags
-SELECT app.scope('tags', 'create') = 'agency'
-
 -- name: create_tags
 INSERT INTO tags (agency_id, created_by, name)
 SELECT $1, $2, w FROM unnest($3::text[]) AS w
     ON CONFLICT (agency_id, name_key) WHERE deleted_at IS NULL DO NOTHING
+RETURNING id
 
 -- name: tag_leads
 INSERT INTO taggings (agency_id, tag_id, lead_id)
@@ -202,5 +200,6 @@ UPDATE leads AS l
        IS DISTINCT FROM (l.first_name, l.last_name, l.email, l.phone, l.company, l.job_title, l.website, l.city,
                          l.country, l.source, l.status, l.notes, l.owner_id, l.custom)
 RETURNING g.number, l.id,
-          app.changed(to_jsonb(old) - ARRAY['updated_at', 'version', 'email_key'],
-                      to_jsonb(new) - ARRAY['updated_at', 'version', 'email_key']) AS changes
+          (SELECT jsonb_object_agg(f.key, jsonb_build_array(f.value, to_jsonb(new) -> f.key))
+             FROM jsonb_each(to_jsonb(old) - ARRAY['updated_at', 'version', 'email_key']) f
+            WHERE f.value <> to_jsonb(new) -> f.key) AS changes

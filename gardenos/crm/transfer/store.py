@@ -12,7 +12,7 @@ from gardenos.core.ids import ImportId, LeadId
 from gardenos.crm.transfer import chunk, columns
 from gardenos.crm.transfer.chunk import Cells
 from gardenos.crm.transfer.columns import LEAD_FIELDS
-from gardenos.crm.transfer.models import Import, ImportState, Options
+from gardenos.crm.transfer.models import Import, ImportState, Options, RowError
 from gardenos.crm.transfer.rows import Row
 from gardenos.crm.transfer.table import Table
 from gardenos.db import sql
@@ -33,12 +33,15 @@ class Done:
     tasks: int = 0
     created: list[UUID] = field(default_factory=list[UUID])
     tagged: list[UUID] = field(default_factory=list[UUID])
+    new_tags: list[UUID] = field(default_factory=list[UUID])
     undo: dict[UUID, dict[str, list[Any]]] = field(default_factory=dict[UUID, dict[str, list[Any]]])
     """By record that was there: each changed field, before and after."""
     refused: list[tuple[int, str, str | None, str, list[str]]] = field(
         default_factory=list[tuple[int, str, str | None, str, list[str]]]
     )
     """Of rejected rows: number, code, column, detail, cells."""
+    faults: list[RowError] = field(default_factory=list[RowError])
+    """All that is wrong with them: a row may have several."""
     known: list[int] = field(default_factory=list[int])
     """The numbers of those that are duplicates."""
 
@@ -54,7 +57,7 @@ class Done:
             fields[name] = [fields[name][0] if name in fields else before, after]
 
     @property
-    def kept(self) -> tuple[bytes | None, list[UUID], list[UUID], list[Any] | None]:
+    def kept(self) -> tuple[Any, ...]:
         """What a chunk holds when it is done."""
         rejected = json.dumps(self.refused, separators=(",", ":")).encode()
         undo = [{"id": str(one), "changes": changes} for one, changes in self.undo.items()]
@@ -62,6 +65,7 @@ class Done:
             rejected if self.refused else None,
             self.created,
             self.tagged,
+            self.new_tags,
             undo or None,
         )
 

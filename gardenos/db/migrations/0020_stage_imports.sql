@@ -48,6 +48,7 @@ CREATE TABLE public.import_chunks (
   rejected    bytea,
   created     uuid[],
   tagged      uuid[],
+  new_tags    uuid[],
   undo        jsonb,
   done_at     timestamptz,
   reverted_at timestamptz,
@@ -81,9 +82,11 @@ CREATE POLICY import_chunks_delete ON public.import_chunks FOR DELETE TO authent
 CREATE POLICY import_chunks_owner ON public.import_chunks TO gardenos_owner
   USING (agency_id = (SELECT app.agency_id())) WITH CHECK (agency_id = (SELECT app.agency_id()));
 CREATE POLICY taggings_owner_revert ON public.taggings FOR DELETE TO gardenos_owner USING (agency_id = (SELECT app.agency_id()));
+CREATE POLICY tags_owner_find ON public.tags FOR SELECT TO gardenos_owner USING (agency_id = (SELECT app.agency_id()));
+CREATE POLICY tags_owner_revert ON public.tags FOR DELETE TO gardenos_owner USING (agency_id = (SELECT app.agency_id()));
 GRANT SELECT,
-      INSERT (agency_id, import_id, number, first_row, rows, data, rejected, created, tagged, undo, done_at),
-      UPDATE (data, rejected, created, tagged, undo, done_at)
+      INSERT (agency_id, import_id, number, first_row, rows, data, rejected, created, tagged, new_tags, undo, done_at),
+      UPDATE (data, rejected, created, tagged, new_tags, undo, done_at)
   ON public.import_chunks TO authenticated;
 
 -- Nobody has something done as another, or by more than they may; nobody goes on with another's.
@@ -175,6 +178,9 @@ BEGIN
     DELETE FROM public.leads l USING removable r WHERE l.id = r.id RETURNING l.id
   )
   SELECT array_agg(id) INTO gone FROM taken;
+  DELETE FROM public.tags t
+   WHERE t.id = ANY (c.new_tags) AND t.version = 1
+     AND NOT EXISTS (SELECT FROM public.taggings g WHERE g.agency_id = t.agency_id AND g.tag_id = t.id);
 
   removed := coalesce(cardinality(gone), 0);
   restored := (SELECT count(*) FROM unnest(undone) AS u (id) WHERE u.id <> ALL (coalesce(c.created, '{}')));

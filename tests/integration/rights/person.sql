@@ -64,7 +64,17 @@ WITH attached AS (
   INSERT INTO views (agency_id, entity, name, filters)
   VALUES ($1, 'leads', 'About ' || $3::text, jsonb_build_object('email', $3, 'status', 'new'))
 ), imported AS (
-  INSERT INTO imports (agency_id, filename) VALUES ($1, $3 || '.csv')
+  INSERT INTO imports (agency_id, filename) VALUES ($1, $3 || '.csv') RETURNING id
+), waiting AS (
+  INSERT INTO import_chunks (agency_id, import_id, number, first_row, rows, data)
+  SELECT $1, id, 1, 3, 2, convert_to(format('[["Lovelace","%s"],["Hopper","grace@example.org"]]', upper($3)), 'UTF8')
+    FROM imported
+), done AS (
+  INSERT INTO import_chunks (agency_id, import_id, number, first_row, rows, rejected, undo, done_at)
+  SELECT $1, id, 0, 1, 2,
+         convert_to(format('[[1,"refused",null,"Engine Street",["Lovelace","%s"]],[2,"refused",null,"",["Hopper"]]]', $3), 'UTF8'),
+         jsonb_build_array(jsonb_build_object('id', $2::text, 'changes', '{"last_name": ["Lovelace", "Byron"]}'::jsonb)), now()
+    FROM imported
 ), hook AS (
   INSERT INTO webhooks (agency_id, url, secret) VALUES ($1, 'https://example.org/', 'whsec_AAAA') RETURNING id
 ), told AS (

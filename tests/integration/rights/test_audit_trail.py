@@ -27,6 +27,7 @@ UNRECORDED = {
     "deal_stages": "written by a trigger with the change of the deal, which is recorded",
     "dispatch_limits": "the operator's; operator_actions keeps who set them",
     "dispatch_pauses": "the queue's: a pause says itself who asked for it",
+    "import_chunks": "what a file says and what became of it, of which each record has its own entry",
     "idempotency_keys": "answers kept for repeated requests, gone in a day",
     "lead_scores": "written once by the task it names and never changed; the lead's score is recorded",
     "llm_calls": "written once for each call and never changed",

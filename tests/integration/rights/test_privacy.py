@@ -45,9 +45,9 @@ SQL = Queries("rights", Path(__file__).with_name("person.sql").read_text("utf-8"
 TABLES = (
     *("leads", "contacts", "deals", "activities", "tasks", "lead_scores", "follow_ups"),
     *("agent_tasks", "task_schedules", "idempotency_keys", "audit_log"),
-    *("attachments", "bulk_chunks", "views", "imports", "webhook_deliveries"),
+    *("attachments", "bulk_chunks", "views", "imports", "import_chunks", "webhook_deliveries"),
 )
-KEYS = {"idempotency_keys": "key", "bulk_chunks": "number"}
+KEYS = {"idempotency_keys": "key", "bulk_chunks": "number", "import_chunks": "number"}
 BOOKKEEPING = {"version", "updated_at", "email_key", "last_name_key", "name_key"}
 
 
@@ -131,9 +131,16 @@ async def test_an_export_holds_every_table_and_nobody_else(
         "agent_tasks.json": 3,
         "audit_log.json": 6,
         "bulk_jobs.json": 2,
+        "imports.json": 3,
     }
     assert found["bulk_jobs.json"][0]["result"]["status"] == 409
     assert found["bulk_jobs.json"][1]["operation"]["record"]["last_name"] == "Lovelace"
+    changed, rejected, waiting = found["imports.json"]
+    assert (rejected["rejected"][4], waiting["row"]) == (
+        ["Lovelace", EMAIL],
+        ["Lovelace", EMAIL.upper()],
+    )
+    assert changed["changed"]["changes"] == {"last_name": ["Lovelace", "Byron"]}
     assert found["leads.json"][0]["email"] == EMAIL
     assert found["audit_log.json"][0]["changes"]["email"] == [None, EMAIL]
     assert "bob@example.com" not in json.dumps(found)
@@ -171,6 +178,7 @@ async def test_nothing_of_an_erased_person_is_left_and_everything_of_others_is(
         "leads": 2,
         "agent_tasks": 3,
         "bulk_chunks": 2,
+        "import_chunks": 2,
         "audit_log": 0,
     }
     for table in TABLES:

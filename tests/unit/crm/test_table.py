@@ -11,10 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gardenos.core.errors import InvalidContent
-from gardenos.crm.transfer import encoding
-from gardenos.crm.transfer.columns import LEAD_FIELDS
+from gardenos.crm.transfer import columns, encoding
+from gardenos.crm.transfer.chunk import decode, encode
 from gardenos.crm.transfer.encoding import Encoding
 from gardenos.crm.transfer.models import Mapping
+from gardenos.crm.transfer.rows import RowReader
 from gardenos.crm.transfer.table import open_table
 
 MAPPING = Mapping.model_validate({"fields": {"email": "email", "city": "city"}})
@@ -36,17 +37,24 @@ def read(content: bytes | str, *, known: Encoding | None = None, chunk: int = 10
     leads: dict[int, dict[str, Any]] = {}
     faults: dict[int, str] = {}
     rows = 0
-    while (found := table.next_chunk(chunk)).rows:
-        assert found.rows <= chunk
-        rows += found.rows
-        for number, values in zip(found.numbers, found.values, strict=True):
-            named = zip((*LEAD_FIELDS, "custom"), values, strict=True)
-            leads[number] = {k: v for k, v in named if v not in (None, "{}")}
-        faults |= {error.row: error.code for error in found.errors}
+    reader = RowReader(columns.plan(table.headers, None))
+    while found := table.take(chunk):
+        assert len(found) <= chunk
+        for number, cells in enumerate(decode(encode(found)), rows + 1):
+            if not isinstance(cells, list):
+                assert cells is not None
+                faults[number] = cells.code
+                continue
+            row = reader.read(number, cells)
+            if isinstance(row, list):
+                faults[number] = row[-1].code
+            else:
+                leads[number] = {**row.fields, **({"custom": row.custom} if row.custom else {})}
+        rows += len(found)
     table.close()
     assert not file.closed
     assert sorted([*leads, *faults]) == list(range(1, rows + 1))
-    return Read(table.encoding, table.delimiter, leads, faults)
+    return Read(table.encoding or "", table.delimiter or "", leads, faults)
 
 
 TEXT = "first name,city\nZoë,Köln\nJosé,São Paulo\nGünther,Gießen\n"
@@ -177,7 +185,7 @@ def test_a_decimal_comma_is_no_delimiter() -> None:
     assert found.delimiter == ";"
     assert found.leads[2] == {
         "email": "b@example.com",
-        "custom": '{"umsatz_netto": "7,25", "rabatt": "1"}',
+        "custom": {"umsatz_netto": "7,25", "rabatt": "1"},
     }
 
 
@@ -268,13 +276,13 @@ def test_a_file_without_anything_is_empty(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"PK\x03\x04\x14\0\x06\0", "workbook or a zip"),
+        (b"PK\x03\x04\x14\0\x06\0", "no workbook that can be read"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "old Excel workbook"),
         (b"%PDF-1.7\n%\xe2\xe3", "is a PDF"),
-        (b"\x1f\x8b\x08\0email", "is compressed"),
+        (b"\x1f\x8b\x08\0email", "packed, and broken"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "names no column"),
         (b"<html><body>email</body></html>", "names no column"),
-        (b'{"email": "a@example.com"}', "names no column"),
+        (b'{"neither": "a@example.com"}', "names no column"),
         (b'"email,city\na@example.com,Rome\n', "header cannot be read"),
     ],
 )
@@ -284,7 +292,7 @@ def test_what_is_no_csv_is_refused_with_advice(content: bytes, said: str) -> Non
 
 
 def test_a_file_is_let_go_of_when_it_is_refused() -> None:
-    file = io.BytesIO(b"neither,known\n1,2\n")
+    file = io.BytesIO(b'"email,city\na@example.com,Rome\n')
     with pytest.raises(InvalidContent):
         open_table(file, MAPPING, None)
     assert not file.closed
