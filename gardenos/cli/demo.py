@@ -10,7 +10,7 @@ import httpx
 from rich.markup import escape
 from rich.panel import Panel
 
-from gardenos.cli import leads
+from gardenos.cli import imports, leads
 from gardenos.cli.cluster import ROOT
 from gardenos.cli.home import Home, write_private
 from gardenos.cli.screen import console, table
@@ -32,9 +32,9 @@ def run(home: Home, client: GardenOS) -> None:
     if _was_imported(home, client):
         console.print(f"The leads of {LEADS.name} are here from an earlier demo.")
     else:
-        done = leads.import_file(client, LEADS, None, score=True)
+        done = imports.import_file(client, LEADS, None, {"score": True, "again": True})
         _remember(home, str(done.id))
-        leads.show_import(done)
+        imports.show(done)
         leads.wait_for_scores(client, done.tasks_enqueued, scored_before=scored_before)
     scored = {"quality_score.gte": 0}
     best = list(client.leads.page(scored, limit=_BEST, sort="-quality_score").items)

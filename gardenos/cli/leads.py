@@ -1,17 +1,13 @@
-"""`gardenos leads`: files into the installation, leads out of it."""
+"""`gardenos leads`: leads out of the installation, and how far their scoring is."""
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
@@ -20,124 +16,13 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from gardenos.cli.problems import CommandFailed
 from gardenos.cli.screen import console, table, to_type
-from gardenos.sdk import GardenOS, Import, Lead
-from gardenos.sdk.call import model, post
+from gardenos.sdk import GardenOS, Lead
 
 _SHOWN_ERRORS = 10
 _PATIENCE_S = 600.0
 """A large file is stored before it is answered."""
 _POLL_S = 0.3
-
-
-class Upload(io.BufferedIOBase):
-    """A file that tells a progress bar how far it has been read."""
-
-    def __init__(self, path: Path, progress: Progress, bar: Any) -> None:
-        self._file = path.open("rb")
-        self._progress = progress
-        self._bar = bar
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = self._file.read(size)
-        self._progress.update(self._bar, completed=self._file.tell())
-        return data
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def fileno(self) -> int:
-        """Httpx learns the length from it, and so sends no chunks."""
-        return self._file.fileno()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def require_file(path: Path) -> None:
-    """Raise `CommandFailed` unless there is a file to read, before anything else is begun."""
-    if path.is_dir():
-        raise CommandFailed(f"{path} is a folder.", todo="Name a file.")
-    if not path.is_file():
-        raise CommandFailed(f"There is no file {path}.", todo="Check the path.")
-    path.open("rb").close()
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """A mapping file. Raises `CommandFailed` where it is no JSON object."""
-    require_file(path)
-    try:
-        found = json.loads(path.read_text("utf-8-sig"))
-    except ValueError as error:
-        raise CommandFailed(
-            f"{path} is no mapping: {error}.", todo="docs/quickstart.md shows one."
-        ) from None
-    if not isinstance(found, dict):
-        raise CommandFailed(f"{path} is no mapping.", todo="It must be one JSON object.")
-    return found
-
-
-def import_file(
-    client: GardenOS, path: Path, mapping: Mapping[str, Any] | None, *, score: bool
-) -> Import:
-    """Stream a CSV file to the API, with a bar; what became of its rows."""
-    require_file(path)
-    fields: dict[str, str] = {"score": "true"} if score else {}
-    if mapping is not None:
-        fields["mapping"] = json.dumps(mapping)
-    bar_columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*bar_columns, console=console, transient=True) as progress:
-        bar = progress.add_task(f"Importing {escape(path.name)}", total=path.stat().st_size)
-        with Upload(path, progress, bar) as file:
-            call = post(
-                "/v1/imports",
-                model(Import),
-                data=fields,
-                files={"file": (path.name, file, "text/csv")},
-                patience_s=_PATIENCE_S,
-            )
-            return client.driver.run(call)
-
-
-def show_import(done: Import) -> None:
-    """The counts and the first rows that were not taken."""
-    counts = {
-        "Rows read": done.rows_read,
-        "Imported": done.imported,
-        "Duplicates": done.duplicates,
-        "Rejected": done.rejected,
-        "To be scored": done.tasks_enqueued,
-    }
-    shown = table(
-        *(Column(name, justify="right") for name in counts),
-        title=escape(f"Import of {done.filename or 'the file'}"),
-    )
-    shown.add_row(*(f"{count:,}" for count in counts.values()))
-    console.print(shown)
-    if not done.errors:
-        return
-    faults = table(
-        Column("Row", justify="right"),
-        "Column",
-        "What is wrong",
-        title="Rows that were not taken; row 1 is the one below the header",
-    )
-    for fault in sorted(done.errors, key=lambda fault: fault.row)[:_SHOWN_ERRORS]:
-        faults.add_row(str(fault.row), escape(fault.column or ""), escape(fault.detail))
-    console.print(faults)
-    more = done.rejected + done.duplicates - min(len(done.errors), _SHOWN_ERRORS)
-    if more > 0:
-        console.print(f"[dim]and {more} more[/]")
 
 
 def count_scored(client: GardenOS) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gardenos.cli import backup, lab, task_commands
+from gardenos.cli import backup, import_commands, lab, task_commands
+from gardenos.cli.import_commands import MatchBy
 from gardenos.cli.problems import told
 from gardenos.cli.screen import console, program, to_type
 
@@ -28,6 +29,7 @@ commands = typer.Typer(
 )
 leads_commands = typer.Typer(no_args_is_help=True, help="Take leads in and look at them.")
 commands.add_typer(leads_commands, name="leads")
+commands.add_typer(import_commands.commands, name="imports")
 commands.add_typer(task_commands.commands, name="tasks")
 commands.add_typer(backup.backup_commands, name="backup")
 commands.command()(backup.restore)
@@ -199,23 +201,48 @@ def openapi() -> None:
 
 @leads_commands.command("import")
 def import_leads(
-    file: Annotated[Path, typer.Argument(help="A CSV file.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, an Excel workbook or JSON Lines, also gzipped.")
+    ],
     *,
     mapping: Annotated[
         Path | None, typer.Option("--map", help="A JSON file: which column is which field.")
     ] = None,
     score: Annotated[bool, typer.Option("--score", help="Have every lead scored.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Let rows change the leads that they are.")
+    ] = False,
+    match_by: Annotated[
+        MatchBy, typer.Option(help="By what a row is a lead already.")
+    ] = MatchBy.either,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Try the first rows, and keep the file for later.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Import a file that was imported before.")
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Wait until the leads are scored.")] = True,
 ) -> None:
-    """Take the leads of a CSV file in."""
-    from gardenos.cli import leads
+    """Take the leads of a file in."""
+    from gardenos.cli import imports, leads
 
-    leads.require_file(file)
-    chosen = leads.read_mapping(mapping) if mapping else None
+    imports.require_file(file)
+    chosen = imports.read_mapping(mapping) if mapping else None
     with _client(_home()) as client:
         scored_before = leads.count_scored(client) if score else 0
-        done = leads.import_file(client, file, chosen, score=score)
-        leads.show_import(done)
+        done = imports.import_file(
+            client,
+            file,
+            chosen,
+            {
+                "score": score,
+                "on_duplicate": "update" if update else "skip",
+                "match_by": match_by.value,
+                "dry_run": dry_run,
+                "again": again,
+            },
+        )
+        imports.show(done)
         if score and wait and done.tasks_enqueued:
             leads.wait_for_scores(client, done.tasks_enqueued, scored_before=scored_before)
 

@@ -65,22 +65,65 @@ class ColumnUse(Result):
     read_as: str | None = None
 
 
+class ImportOptions(Result):
+    """How a file is imported."""
+
+    mapping: dict[str, Any] | None = None
+    match_by: Literal["either", "external_id", "email"] = "either"
+    on_duplicate: Literal["skip", "update", "create"] = "skip"
+    score: bool = False
+
+
+class Tried(Result):
+    """What would become of the first rows of a staged file."""
+
+    rows: int
+    imported: int
+    updated: int
+    duplicates: int
+    rejected: int
+
+
 class Import(Result):
-    """What became of a file's rows: every one is imported, a duplicate, or rejected."""
+    """A file's rows: every one is imported, changes a lead, is a duplicate, or is rejected.
+
+    `rows_read` is how many of the `rows_total` are that already.
+    """
 
     id: ImportId
+    entity: str = "leads"
+    state: Literal["staged", "running", "stopped", "finished", "reverting", "reverted"] = "finished"
     filename: str | None = None
+    format: Literal["csv", "xlsx", "jsonl"] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    options: ImportOptions = ImportOptions()
+    columns: tuple[ColumnUse, ...] = ()
+    rows_total: int | None = None
     rows_read: int
     imported: int
+    updated: int = 0
     duplicates: int
     rejected: int
     tasks_enqueued: int = 0
-    errors: tuple[RowError, ...] = ()
-    encoding: str | None = None
-    delimiter: str | None = None
-    duplicates_by: Literal["external_id", "email"] | None = None
-    columns: tuple[ColumnUse, ...] = ()
+    removed: int = 0
+    restored: int = 0
+    kept: int = 0
+    task_id: TaskId | None = None
+    created_by: UUID | None = None
     created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    purged_at: datetime | None = None
+    errors: tuple[RowError, ...] = ()
+    """The first hundred, where the answer has them: that of `create` and `change`."""
+    tried: Tried | None = None
+    duplicates_by: Literal["external_id", "email"] | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether it changes no more by itself."""
+        return self.state not in ("running", "reverting")
 
 
 class Task(Result):

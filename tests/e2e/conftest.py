@@ -15,6 +15,7 @@ _ORDER = (
     "test_garden_lifecycle",
     "test_notebook",
     "test_sales_week",
+    "test_large_import",
     "test_real_leads",
     "test_garden_down",
     "test_serve_deploy",

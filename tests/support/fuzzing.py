@@ -53,7 +53,12 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
 
     lead = {"lead_id": await made("/v1/leads", json={"first_name": "Ada"})}
     doomed = {"lead_id": await made("/v1/leads", json={"first_name": "Eve"})}
-    imported = await made("/v1/imports", files={"file": ("a.csv", b"email\na@example.com\n")})
+    files = [{"file": (f"{name}.csv", f"email\n{name}@example.com\n".encode())} for name in "acd"]
+    imported, reverted = [
+        {"import_id": await made("/v1/imports", files=file)} for file in files[:2]
+    ]
+    dry = {"dry_run": "true"}
+    staged = {"import_id": await made("/v1/imports", files=files[2], data=dry)}
     analysis = {"agent_type": "lead_analysis", "payload": lead}
     tasks = {"operations": [{"op": "create", "record": {"title": "Call"}}]}
     many = {"operations": tasks["operations"] * (MAX_AT_ONCE + 1)}
@@ -72,7 +77,11 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "change_lead": Known({"city": "Rome"}, parameters=lead | {"If-Match": "*"}),
         "delete_lead": Known(parameters=doomed),
         "create_import": Known({"file": "email\nb@example.com\n"}),
-        "get_import": Known(parameters={"import_id": imported}),
+        **{name: Known(parameters=imported) for name in ("get_import", "download_rejected")},
+        "follow_import": Known(parameters=imported | soon),
+        "change_import": Known({"score": False}, parameters=staged),
+        "start_import": Known(parameters=staged | {"again": "true"}),
+        "revert_import": Known(parameters=reverted),
         "search": Known(parameters={"q": "Lovelace", "types": "leads,contacts"}),
         "bulk_tasks": Known(tasks),
         "get_job": Known(parameters=job),

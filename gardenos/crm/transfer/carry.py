@@ -17,7 +17,7 @@ from gardenos.crm.leads.entity import LEADS
 from gardenos.crm.records import faults
 from gardenos.crm.transfer import columns, store
 from gardenos.crm.transfer.chunk import Cells, Faulty
-from gardenos.crm.transfer.models import MatchBy, OnDuplicate, Options, RowError
+from gardenos.crm.transfer.models import ImportOptions, MatchBy, OnDuplicate, RowError
 from gardenos.crm.transfer.rows import FAULTS, Row, RowReader
 from gardenos.crm.transfer.store import Done
 from gardenos.db.session import TenantSession
@@ -38,10 +38,10 @@ class Work:
 
     import_id: ImportId
     reader: RowReader
-    options: Options
+    options: ImportOptions
 
     @classmethod
-    def of(cls, import_id: ImportId, headers: Sequence[str], options: Options) -> Work:
+    def of(cls, import_id: ImportId, headers: Sequence[str], options: ImportOptions) -> Work:
         """Raises `InvalidContent` where the mapping does not fit the headers."""
         return cls(import_id, RowReader(columns.plan(headers, options.mapping)), options)
 
@@ -120,7 +120,7 @@ async def _owned(session: TenantSession, work: Work, rows: Sequence[Row], done: 
     return kept
 
 
-def _in_turns(options: Options, rows: Sequence[Row]) -> list[list[Row]]:
+def _in_turns(options: ImportOptions, rows: Sequence[Row]) -> list[list[Row]]:
     """Rows of which no two are the same record, the earlier ones first.
 
     Only where rows change records: the others are told apart by the statement that stores them.

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from gardenos.core.errors import GardenOSError, InvalidContent, InvalidRequest, UnsupportedMedia
 from gardenos.crm.transfer import encoding
-from gardenos.crm.transfer.models import Mapping, MatchBy, OnDuplicate, Options
+from gardenos.crm.transfer.models import ImportOptions, Mapping, MatchBy, OnDuplicate
 from gardenos.crm.transfer.service import Upload
 
 _MAX_FIELD_BYTES: Final = 256 * 1024
@@ -141,7 +141,7 @@ def to_upload(form: FormData) -> Upload:
     if not isinstance(file, UploadFile):
         raise _fault("file", "is missing; send a file")
     named = _text(form, "encoding")
-    options = Options(
+    options = ImportOptions(
         mapping=_mapping(_text(form, "mapping")),
         match_by=MatchBy(_one_of(form, "match_by", [*MatchBy], MatchBy.EITHER)),
         on_duplicate=OnDuplicate(_one_of(form, "on_duplicate", [*OnDuplicate], OnDuplicate.SKIP)),

@@ -110,7 +110,7 @@ class Mapping(BaseModel):
     )
 
 
-class Options(BaseModel):
+class ImportOptions(BaseModel):
     """How a file is to be imported."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -142,11 +142,11 @@ class OptionChanges(BaseModel):
     on_duplicate: OnDuplicate | None = None
     score: bool | None = None
 
-    def over(self, options: Options) -> Options:
+    def over(self, options: ImportOptions) -> ImportOptions:
         """The options with what was sent in their place."""
         given = self.model_dump(exclude_unset=True)
         kept = {k: v for k, v in given.items() if k == "mapping" or v is not None}
-        return Options.model_validate(options.model_dump() | kept)
+        return ImportOptions.model_validate(options.model_dump() | kept)
 
 
 class ColumnUse(BaseModel):
@@ -197,7 +197,7 @@ class Import(BaseModel):
     format: Format | None
     encoding: str | None
     delimiter: str | None
-    options: Options
+    options: ImportOptions
     columns: list[ColumnUse] = Field(description="What each column is read as.")
     rows_total: int | None
     rows_read: int

@@ -21,10 +21,10 @@ from gardenos.crm.transfer.encoding import Encoding
 from gardenos.crm.transfer.explained import Explained
 from gardenos.crm.transfer.models import (
     Import,
+    ImportOptions,
     ImportPage,
     ImportReport,
     ImportState,
-    Options,
     RowError,
     Tried,
 )
@@ -49,7 +49,7 @@ class Upload:
 
     file: BinaryIO
     filename: str | None
-    options: Options = field(default_factory=Options)
+    options: ImportOptions = field(default_factory=ImportOptions)
     encoding: Encoding | None = None
     dry_run: bool = False
     again: bool = False

@@ -12,7 +12,7 @@ from gardenos.core.ids import ImportId, LeadId
 from gardenos.crm.transfer import chunk, columns
 from gardenos.crm.transfer.chunk import Cells
 from gardenos.crm.transfer.columns import LEAD_FIELDS
-from gardenos.crm.transfer.models import Import, ImportState, Options, RowError
+from gardenos.crm.transfer.models import Import, ImportOptions, ImportState, RowError
 from gardenos.crm.transfer.rows import Row
 from gardenos.crm.transfer.table import Table
 from gardenos.db import sql
@@ -78,7 +78,7 @@ async def lock(session: TenantSession) -> None:
 async def begin(
     session: TenantSession,
     table: Table,
-    options: Options,
+    options: ImportOptions,
     *,
     filename: str | None,
     digest: bytes,
@@ -226,7 +226,7 @@ def to_import(row: Any) -> Import:
     """An import as it stands in a row."""
     values = dict(row)
     task_state, headers = values.pop("task_state"), values.pop("headers")
-    options = Options.model_validate(values["options"])
+    options = ImportOptions.model_validate(values["options"])
     working = values["state"] in (ImportState.RUNNING, ImportState.REVERTING)
     if working and task_state in ("cancelled", "dead"):
         values["state"] = ImportState.STOPPED

@@ -15,7 +15,7 @@ from gardenos.crm.records.bulk.jobs import AGENT_TYPE
 from gardenos.crm.transfer import chunk, store
 from gardenos.crm.transfer.carry import Work, carry_out
 from gardenos.crm.transfer.chunk import Cells
-from gardenos.crm.transfer.models import ImportState, Options
+from gardenos.crm.transfer.models import ImportOptions, ImportState
 from gardenos.crm.transfer.store import QUERIES, Done
 from gardenos.db.session import TenantSession
 from gardenos.orchestrator import store as tasks
@@ -97,7 +97,7 @@ async def step(session: TenantSession, import_id: ImportId) -> Progress:
     if head is None:
         await session.execute(QUERIES["finish_import"], import_id)
         return Progress(True, ImportState.FINISHED)
-    work = Work.of(import_id, found["headers"], Options.model_validate(found["options"]))
+    work = Work.of(import_id, found["headers"], ImportOptions.model_validate(found["options"]))
     done = await _done(session, work, head, found)
     await store.keep(session, import_id, head.number, done)
     return Progress(False, ImportState.RUNNING)

@@ -160,64 +160,65 @@ async def test_what_a_file_says_is_for_its_sender_and_those_who_run_the_agency(
         assert (await client.post(f"{place}/revert")).status_code == (202 if status == 200 else 403)
 
 
-async def test_a_dry_run_says_what_would_become_of_the_rows_and_waits(
+DATED = "Nr;Mail;Seit\n1;a@example.com;03.04.2026\n2;b@example.com;31.12.2025\n3;;\n4;x;\n"
+DATED_MAPPING = {"fields": {"external_id": "Nr", "email": "Mail"}}
+
+
+def dated(**order: str) -> dict[str, Any]:
+    return DATED_MAPPING | {"custom": {"since": {"column": "Seit", "type": "date", **order}}}
+
+
+async def test_a_dry_run_says_what_would_become_of_the_rows(
+    import_csv: ImportCsv, admin: AdminConnection, api: httpx.AsyncClient
+) -> None:
+    answer = await import_csv(DATED, dry_run="true")
+    assert answer.status_code == 202, answer.text
+    report = answer.json()
+    assert (report["state"], report["rows_total"], report["rows_read"]) == ("staged", 4, 0)
+    assert {use["column"]: use["read_as"] for use in report["columns"]} == {
+        "Nr": "custom.nr",
+        "Mail": "email",
+        "Seit": "custom.seit",
+    }
+    tried = {"rows": 4, "imported": 3, "updated": 0, "duplicates": 0, "rejected": 1}
+    assert report["tried"] == tried
+
+    place = answer.headers["location"]
+    changed = await api.patch(place, json={"mapping": dated(), "on_duplicate": "update"})
+    assert changed.status_code == 200, changed.text
+    assert [(e["row"], e["code"]) for e in changed.json()["errors"]] == [
+        (1, "ambiguous-date"),
+        (4, "invalid-email"),
+    ]
+    changed = await api.patch(place, json={"mapping": dated(order="day-first")})
+    assert changed.json()["tried"] == tried
+    assert changed.json()["options"]["on_duplicate"] == "update"
+    wrong = await api.patch(place, json={"mapping": {"fields": {"email": "E-Mail"}}})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["pointer"] == "/mapping/fields/email"
+    assert await admin.fetchval("SELECT count(*) FROM leads") == 0
+
+
+async def test_a_staged_file_is_carried_out_as_it_was_changed(
     import_csv: ImportCsv,
     admin: AdminConnection,
     db: Database,
     owner: Claims,
     api: httpx.AsyncClient,
 ) -> None:
-    content = "Nr;Mail;Seit\n1;a@example.com;03.04.2026\n2;b@example.com;31.12.2025\n3;;\n4;x;\n"
-    answer = await import_csv(content, dry_run="true")
-    assert answer.status_code == 202, answer.text
-    report = answer.json()
-    assert report["state"] == "staged"
-    assert {use["column"]: use["read_as"] for use in report["columns"]} == {
-        "Nr": "custom.nr",
-        "Mail": "email",
-        "Seit": "custom.seit",
-    }
-    assert report["tried"] == {
-        "rows": 4,
-        "imported": 3,
-        "updated": 0,
-        "duplicates": 0,
-        "rejected": 1,
-    }
-    assert await admin.fetchval("SELECT count(*) FROM leads") == 0
-
-    mapping: dict[str, Any] = {
-        "fields": {"external_id": "Nr", "email": "Mail"},
-        "custom": {"since": {"column": "Seit", "type": "date"}},
-    }
-    place = answer.headers["location"]
-    changed = await api.patch(place, json={"mapping": mapping, "on_duplicate": "update"})
-    assert changed.status_code == 200, changed.text
-    assert [(e["row"], e["code"]) for e in changed.json()["errors"]] == [
-        (1, "ambiguous-date"),
-        (4, "invalid-email"),
-    ]
-    mapping["custom"]["since"]["order"] = "day-first"
-    changed = await api.patch(place, json={"mapping": mapping})
-    assert changed.json()["tried"]["rejected"] == 1
-    assert changed.json()["options"]["on_duplicate"] == "update"
-    wrong = await api.patch(place, json={"mapping": {"fields": {"email": "E-Mail"}}})
-    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (
-        422,
-        "/mapping/fields/email",
-    )
-
+    staged = await import_csv(DATED, dry_run="true")
+    place = staged.headers["location"]
+    assert (await api.post(f"{place}/revert")).status_code == 409
+    await api.patch(place, json={"mapping": dated(order="day-first")})
     started = await api.post(f"{place}/start")
     assert (started.status_code, started.json()["state"]) == (202, "running")
     assert (await api.post(f"{place}/start")).status_code == 409
     assert (await api.patch(place, json={"score": True})).status_code == 409
-    await carry_out(db, owner, report["id"])
+    await carry_out(db, owner, staged.json()["id"])
     found = (await api.get(place)).json()
     assert (found["state"], counts(found)) == ("finished", (3, 0, 0, 1))
-    customs = await admin.fetch(
-        "SELECT custom ->> 'since' AS since FROM leads ORDER BY external_id"
-    )
-    assert [row["since"] for row in customs] == ["2026-04-03", "2025-12-31", None]
+    days = await admin.fetch("SELECT custom ->> 'since' AS since FROM leads ORDER BY external_id")
+    assert [row["since"] for row in days] == ["2026-04-03", "2025-12-31", None]
 
 
 async def test_a_file_is_not_imported_twice_unless_that_is_meant(

@@ -67,6 +67,7 @@ BLIND: Final[Mapping[str, str]] = {
         "in words that every agency has: rights/test_teams_and_permissions",
     ),
     "read_dashboard": "in numbers: crm/test_dashboard",
+    "download_rejected": "of a file without rejected rows: bulk/test_imports_staged",
     "list_webhook_deliveries": UNFILLED["webhook_deliveries"],
     "follow_events": "tells of what happens while it is asked: the test of events below",
 }
