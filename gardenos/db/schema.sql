@@ -2129,8 +2129,21 @@ CREATE FUNCTION app.search_weights(entity text, hidden text[]) RETURNS text
 ALTER FUNCTION app.search_weights(entity text, hidden text[]) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.spoken(said text) RETURNS text
-    LANGUAGE sql STABLE
-    RETURN lower(CASE WHEN pg_input_is_valid(said, 'jsonb'::text) THEN ((said)::jsonb)::text WHEN pg_input_is_valid(regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})'::text, '?'::text, 'gi'::text), 'jsonb'::text) THEN ((regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})'::text, '?'::text, 'gi'::text))::jsonb)::text ELSE said END);
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  sayable text;
+BEGIN
+  IF pg_input_is_valid(said, 'jsonb') THEN
+    RETURN lower(said::jsonb::text);
+  END IF;
+  sayable := regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})', '?', 'gi');
+  IF pg_input_is_valid(sayable, 'jsonb') THEN
+    RETURN lower(sayable::jsonb::text);
+  END IF;
+  RETURN lower(said);
+END
+$$;
 
 ALTER FUNCTION app.spoken(said text) OWNER TO gardenos_owner;
 

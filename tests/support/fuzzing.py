@@ -53,12 +53,6 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
 
     lead = {"lead_id": await made("/v1/leads", json={"first_name": "Ada"})}
     doomed = {"lead_id": await made("/v1/leads", json={"first_name": "Eve"})}
-    files = [{"file": (f"{name}.csv", f"email\n{name}@example.com\n".encode())} for name in "acd"]
-    imported, reverted = [
-        {"import_id": await made("/v1/imports", files=file)} for file in files[:2]
-    ]
-    dry = {"dry_run": "true"}
-    staged = {"import_id": await made("/v1/imports", files=files[2], data=dry)}
     analysis = {"agent_type": "lead_analysis", "payload": lead}
     tasks = {"operations": [{"op": "create", "record": {"title": "Call"}}]}
     many = {"operations": tasks["operations"] * (MAX_AT_ONCE + 1)}
@@ -76,12 +70,6 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "change_agency": Known({"name": "Ada & Co"}, parameters={"If-Match": "*"}),
         "change_lead": Known({"city": "Rome"}, parameters=lead | {"If-Match": "*"}),
         "delete_lead": Known(parameters=doomed),
-        "create_import": Known({"file": "email\nb@example.com\n"}),
-        **{name: Known(parameters=imported) for name in ("get_import", "download_rejected")},
-        "follow_import": Known(parameters=imported | soon),
-        "change_import": Known({"score": False}, parameters=staged),
-        "start_import": Known(parameters=staged | {"again": "true"}),
-        "revert_import": Known(parameters=reverted),
         "search": Known(parameters={"q": "Lovelace", "types": "leads,contacts"}),
         "bulk_tasks": Known(tasks),
         "get_job": Known(parameters=job),
@@ -96,10 +84,26 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "run_agent": Known({"input": lead} | soon, parameters=_TYPE),
         "follow_task": Known(parameters={"task_id": task} | soon),
         "follow_events": Known(parameters={"entities": "leads"} | soon),
+        **await _import_requests(made),
         **await _record_requests(client, lead),
         **await _steering_requests(client, made, analysis),
         **await _rights_requests(client, made),
         **await _program_requests(made),
+    }
+
+
+async def _import_requests(made: Callable[..., Awaitable[str]]) -> dict[str, Known]:
+    """The same for files."""
+    files = [{"file": (f"{name}.csv", f"email\n{name}@example.com\n".encode())} for name in "acd"]
+    first, reverted = [{"import_id": await made("/v1/imports", files=file)} for file in files[:2]]
+    dry = {"dry_run": "true"}
+    staged = {"import_id": await made("/v1/imports", files=files[2], data=dry)}
+    return {name: Known(parameters=first) for name in ("get_import", "download_rejected")} | {
+        "create_import": Known({"file": "email\nb@example.com\n"}),
+        "follow_import": Known(parameters=first | {"wait_s": LONGEST_WAIT_S}),
+        "change_import": Known({"score": False}, parameters=staged),
+        "start_import": Known(parameters=staged | {"again": "true"}),
+        "revert_import": Known(parameters=reverted),
     }
 
 

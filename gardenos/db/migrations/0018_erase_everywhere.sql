@@ -38,14 +38,23 @@ EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
 END
 $$;
 
--- JSON as lower-case text to search in: without escapes, where it holds nothing that only escapes can say.
+-- JSON as lower-case text to search in: without escapes, where it holds nothing that only escapes can say. Step by
+-- step: in one expression, the planner would try the cast before it is known whether it can be done.
 CREATE FUNCTION app.spoken(said text) RETURNS text
-LANGUAGE sql STABLE
-RETURN lower(CASE
-  WHEN pg_input_is_valid(said, 'jsonb') THEN said::jsonb::text
-  WHEN pg_input_is_valid(regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})', '?', 'gi'), 'jsonb')
-  THEN regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})', '?', 'gi')::jsonb::text
-  ELSE said END);
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  sayable text;
+BEGIN
+  IF pg_input_is_valid(said, 'jsonb') THEN
+    RETURN lower(said::jsonb::text);
+  END IF;
+  sayable := regexp_replace(said, '\\u(0000|d[89a-f][0-9a-f]{2})', '?', 'gi');
+  IF pg_input_is_valid(sayable, 'jsonb') THEN
+    RETURN lower(sayable::jsonb::text);
+  END IF;
+  RETURN lower(said);
+END
+$$;
 
 -- The operations and results of a chunk one by one, each as text; what is no list is one.
 CREATE FUNCTION app.parts(chunk bytea) RETURNS TABLE (said text, n bigint)

@@ -265,6 +265,27 @@ async def test_no_table_says_anything_of_an_erased_person(
     assert await saying() == {"app.forgotten"}
 
 
+@pytest.mark.parametrize("said", [r"\u0000", r"\ud800", r"\\u0000\u0000", r"\ud83d\ude00"])
+async def test_an_answer_that_no_jsonb_can_hold_is_searched_all_the_same(
+    privacy: httpx.AsyncClient, admin: AdminConnection, owner: Claims, said: str
+) -> None:
+    answers = [f'["{said} {EMAIL}"]', f'["{said} bob@example.com"]']
+    for key, body in enumerate(answers):
+        await admin.execute(
+            "INSERT INTO idempotency_keys (agency_id, key, fingerprint, status, body)"
+            " VALUES ($1, $2, sha256('x'), 200, convert_to($3, 'UTF8'))",
+            owner.agency_id,
+            str(key),
+            body,
+        )
+    erased = await privacy.post("/v1/privacy/erase", json={"email": EMAIL})
+    assert erased.status_code == 200, erased.text
+    assert erased.json()["rows"]["idempotency_keys"] == 1
+    kept = await admin.fetch("SELECT convert_from(body, 'UTF8') AS body FROM idempotency_keys")
+    assert {row["body"] for row in kept} >= {answers[1]}
+    assert EMAIL not in str(kept)
+
+
 async def test_attached_files_are_handed_over_and_go_with_the_person(
     crm_app: FastAPI,
     privacy: httpx.AsyncClient,
