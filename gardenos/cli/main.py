@@ -258,6 +258,30 @@ def list_leads(*, limit: Limit = 20, sort: str = "-quality_score", q: str | None
 
 
 @commands.command()
+def export(
+    noun: Annotated[
+        str, typer.Argument(help="leads, contacts, companies, deals, tasks or activities.")
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    where: Annotated[
+        list[str] | None, typer.Option(help="A filter of the list, as in status=new.")
+    ] = None,
+    view: Annotated[str | None, typer.Option(help="A saved view, by its id.")] = None,
+    sort: Annotated[str | None, typer.Option(help="As the list has it: -created_at.")] = None,
+) -> None:
+    """Write a list to a file: .csv, .jsonl or .xlsx, the first two also with .gz behind."""
+    from gardenos.cli import exports
+
+    name = output.name.removesuffix(".gz")
+    kind = Path(name).suffix.removeprefix(".") or "csv"
+    said = {"format": kind, "gzip": str(output.name.endswith(".gz")).lower()}
+    said |= {key: text for key, text in (("view", view), ("sort", sort)) if text}
+    with _client(_home()) as client:
+        exports.write(client, noun, exports.conditions(where or []) | said, output)
+
+
+@commands.command()
 def top(
     *,
     once: Annotated[bool, typer.Option("--once", help="Show it once, for scripts.")] = False,

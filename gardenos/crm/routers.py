@@ -32,6 +32,7 @@ from gardenos.crm.tags.routes import router as tags
 from gardenos.crm.tasks.routes import router as tasks
 from gardenos.crm.timeline.routes import router as timelines
 from gardenos.crm.transfer.events import router as import_events
+from gardenos.crm.transfer.exports.routes import router as exports
 from gardenos.crm.transfer.routes import router as imports
 from gardenos.crm.views.routes import router as views
 from gardenos.crm.webhooks.routes import router as webhooks
@@ -59,6 +60,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     views,
     attachments,
     attachment_content,
+    exports,
     import_events,
     imports,
     jobs,

@@ -51,7 +51,10 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 def needed(method: str, path: str) -> tuple[str, str]:
     """The kind and the verb that a request asks for: `("leads", "write")` for POST /v1/leads."""
     first, _, rest = path.lstrip("/").partition("/")
-    kind = rest.partition("/")[0] if first == "v1" else first
+    kind, _, of_it = rest.partition("/") if first == "v1" else (first, "", "")
+    if kind == "exports":
+        # A list is a list, whatever it is written to.
+        kind = of_it.partition("/")[0] or kind
     return kind.replace("-", "_"), "read" if method in _READING else "write"
 
 

@@ -1,0 +1,1 @@
+"""Lists as files: CSV, JSON Lines and Excel workbooks, of any length."""
