@@ -140,7 +140,7 @@ class OptionChanges(BaseModel):
     mapping: Mapping | None = Field(default=None, description="Null: headers are matched by name.")
     match_by: MatchBy | None = None
     on_duplicate: OnDuplicate | None = None
-    score: bool | None = None
+    score: Annotated[bool, Field(strict=True)] | None = None
 
     def over(self, options: ImportOptions) -> ImportOptions:
         """The options with what was sent in their place."""

@@ -43,7 +43,7 @@ def leads_csv(tmp_path: Path) -> Path:
 async def test_leads_are_imported_scored_and_listed(up: CommandLine, leads_csv: Path) -> None:
     said = await up.ok("leads", "import", leads_csv, "--score")
     counts = next(line for line in said.splitlines() if line.startswith("│    "))
-    assert counts.replace("│", " ").split() == ["4", "2", "1", "1", "2"]
+    assert counts.replace("│", " ").split() == ["4", "2", "0", "1", "1", "2"]
     assert "'kay at example.org' is not an e-mail address" in said
     assert "Scoring" in said
     assert "2/2" in said
