@@ -10,7 +10,8 @@
     │   └── AgencyMissing              403 agency-missing
     ├── NotFound                       404 not-found
     ├── Conflict                       409 conflict
-    │   └── IdempotencyKeyReused       409 idempotency-key-reused
+    │   ├── IdempotencyKeyReused       409 idempotency-key-reused
+    │   └── PossibleDuplicate          409 possible-duplicate
     ├── Erased                         410 erased
     ├── PreconditionFailed             412 precondition-failed
     ├── BodyTooLarge                   413 body-too-large
@@ -140,6 +141,12 @@ class IdempotencyKeyReused(Conflict):
     """This Idempotency-Key was used before with another request. Use a new key for a new request."""
 
     code = "idempotency-key-reused"
+
+
+class PossibleDuplicate(Conflict):
+    """The record may be one that is there already. Change that one, or send `Allow-Duplicate: true`."""
+
+    code = "possible-duplicate"
 
 
 class Erased(GardenOSError):

@@ -98,6 +98,35 @@ CREATE FUNCTION app.agency_id() RETURNS uuid
 
 ALTER FUNCTION app.agency_id() OWNER TO gardenos_owner;
 
+CREATE TABLE app.likeness_keys (
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    key text NOT NULL,
+    record_id uuid NOT NULL,
+    CONSTRAINT likeness_keys_entity_check CHECK ((entity = ANY (ARRAY['leads'::text, 'contacts'::text, 'companies'::text]))),
+    CONSTRAINT likeness_keys_key_check CHECK ((key ~ '^(email|phone|domain|name):'::text))
+);
+
+ALTER TABLE ONLY app.likeness_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.likeness_keys OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.alike(kind text, keys text[], most integer) RETURNS TABLE(record_id uuid, key text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT f.record_id,
+     f.key
+    FROM unnest(alike.keys) w(key),
+     LATERAL ( SELECT k.record_id,
+             k.key
+            FROM app.likeness_keys k
+           WHERE ((k.agency_id = ( SELECT app.agency_id() AS agency_id)) AND (k.entity = alike.kind) AND (k.key = w.key))
+          LIMIT alike.most) f;
+END;
+
+ALTER FUNCTION app.alike(kind text, keys text[], most integer) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.key_allows(entity text, verb text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ((NOT COALESCE((app.claims() ? 'scopes'::text), false)) OR ((app.claims() -> 'scopes'::text) ?| CASE verb WHEN 'read'::text THEN ARRAY['read'::text, 'write'::text, (entity || ':read'::text), (entity || ':write'::text)] ELSE ARRAY['write'::text, (entity || ':write'::text)] END));
@@ -911,6 +940,22 @@ CREATE FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) RE
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
+  IF NOT app.can_administer() THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Only an owner or admin of the agency erases people.';
+  END IF;
+  DELETE FROM app.likeness_keys k WHERE k.record_id = ANY (lead_ids || contact_ids);
+  DELETE FROM public.duplicates d WHERE d.first_id = ANY (lead_ids || contact_ids) OR d.second_id = ANY (lead_ids || contact_ids);
+  RETURN QUERY SELECT r.entity, r.rows FROM app.erase_imports(lead_ids, contact_ids, emails) r;
+END
+$$;
+
+ALTER FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.erase_imports(lead_ids uuid[], contact_ids uuid[], emails text[]) RETURNS TABLE(entity text, rows bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
 DECLARE
   words text[];
 BEGIN
@@ -939,7 +984,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) OWNER TO gardenos_owner;
+ALTER FUNCTION app.erase_imports(lead_ids uuid[], contact_ids uuid[], emails text[]) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.erase_records(lead_ids uuid[], contact_ids uuid[], emails text[]) RETURNS TABLE(entity text, rows bigint)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1185,6 +1230,21 @@ $$;
 
 ALTER FUNCTION app.fold_counts() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.forget_likeness() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  DELETE FROM app.likeness_keys k USING old_rows o
+   WHERE k.agency_id = o.agency_id AND k.entity = TG_TABLE_NAME AND k.record_id = o.id;
+  DELETE FROM public.duplicates d USING old_rows o
+   WHERE d.agency_id = o.agency_id AND d.entity = TG_TABLE_NAME AND o.id IN (d.first_id, d.second_id);
+  RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION app.forget_likeness() OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.forget_words() RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -1381,6 +1441,24 @@ $$;
 
 ALTER FUNCTION app.keep_custom_values() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.keep_keys(kind text, by_record jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  agency CONSTANT uuid := app.agency_id();
+BEGIN
+  DELETE FROM app.likeness_keys k
+   WHERE k.agency_id = agency AND k.entity = kind AND k.record_id IN (SELECT f::uuid FROM jsonb_object_keys(by_record) f);
+  INSERT INTO app.likeness_keys (agency_id, entity, key, record_id)
+  SELECT agency, kind, e.value, f.key::uuid
+    FROM jsonb_each(by_record) AS f, jsonb_array_elements_text(f.value) AS e (value)
+      ON CONFLICT DO NOTHING;
+END
+$$;
+
+ALTER FUNCTION app.keep_keys(kind text, by_record jsonb) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.keep_old_secret() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1392,6 +1470,35 @@ END
 $$;
 
 ALTER FUNCTION app.keep_old_secret() OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.keep_pairs(kind text, ids uuid[], pairs jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  agency CONSTANT uuid := app.agency_id();
+BEGIN
+  IF NOT app.can_administer() THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Pairs are found by the sweep.';
+  END IF;
+  DELETE FROM public.duplicates d
+   WHERE d.agency_id = agency AND d.entity = kind AND d.state = 'open'
+     AND (d.first_id = ANY (ids) OR d.second_id = ANY (ids))
+     AND NOT EXISTS (SELECT FROM jsonb_to_recordset(pairs) AS p (one uuid, other uuid)
+                      WHERE d.first_id = least(p.one, p.other) AND d.second_id = greatest(p.one, p.other));
+  INSERT INTO public.duplicates (agency_id, entity, first_id, second_id, score, reasons)
+  SELECT DISTINCT ON (least(p.one, p.other), greatest(p.one, p.other))
+         agency, kind, least(p.one, p.other), greatest(p.one, p.other), p.score,
+         ARRAY(SELECT jsonb_array_elements_text(p.reasons))
+    FROM jsonb_to_recordset(pairs) AS p (one uuid, other uuid, score double precision, reasons jsonb)
+   ORDER BY least(p.one, p.other), greatest(p.one, p.other), p.score DESC
+      ON CONFLICT (agency_id, entity, first_id, second_id) DO UPDATE
+         SET score = EXCLUDED.score, reasons = EXCLUDED.reasons
+       WHERE duplicates.score <> EXCLUDED.score OR duplicates.reasons <> EXCLUDED.reasons;
+END
+$$;
+
+ALTER FUNCTION app.keep_pairs(kind text, ids uuid[], pairs jsonb) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.key_of(record jsonb, keys text[]) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1641,6 +1748,28 @@ $$;
 
 ALTER FUNCTION app.note_stages() OWNER TO gardenos_owner;
 
+CREATE TABLE app.likeness_swept (
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    record_id uuid NOT NULL,
+    CONSTRAINT likeness_swept_entity_check CHECK ((entity = ANY (ARRAY['leads'::text, 'contacts'::text, 'companies'::text])))
+);
+
+ALTER TABLE ONLY app.likeness_swept FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.likeness_swept OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.note_swept(kind text, at timestamp with time zone, record_id uuid) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO app.likeness_swept AS s (agency_id, entity, at, record_id)
+   VALUES (app.agency_id(), note_swept.kind, note_swept.at, note_swept.record_id) ON CONFLICT(agency_id, entity) DO UPDATE SET at = excluded.at, record_id = excluded.record_id;
+END;
+
+ALTER FUNCTION app.note_swept(kind text, at timestamp with time zone, record_id uuid) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.owners(entity text, verb text) RETURNS uuid[]
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN app.owners(app.scope(entity, verb));
@@ -1812,6 +1941,165 @@ CREATE FUNCTION app.reads_all(entity text) RETURNS boolean
     RETURN (app.scope(entity, 'read'::text) = 'agency'::text);
 
 ALTER FUNCTION app.reads_all(entity text) OWNER TO gardenos_owner;
+
+CREATE TABLE public.companies (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    external_id text,
+    name text NOT NULL,
+    domain text,
+    industry text,
+    employees integer,
+    phone text,
+    website text,
+    street text,
+    postal_code text,
+    city text,
+    region text,
+    country text,
+    notes text,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_id uuid,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    name_key text GENERATED ALWAYS AS (lower(name)) STORED,
+    domain_key text GENERATED ALWAYS AS (lower(domain)) STORED,
+    CONSTRAINT companies_city_check CHECK ((char_length(city) <= 200)),
+    CONSTRAINT companies_country_check CHECK ((char_length(country) <= 100)),
+    CONSTRAINT companies_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT companies_domain_check CHECK ((char_length(domain) <= 253)),
+    CONSTRAINT companies_employees_check CHECK ((employees >= 0)),
+    CONSTRAINT companies_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+    CONSTRAINT companies_industry_check CHECK ((char_length(industry) <= 100)),
+    CONSTRAINT companies_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT companies_notes_check CHECK ((char_length(notes) <= 20000)),
+    CONSTRAINT companies_phone_check CHECK ((char_length(phone) <= 50)),
+    CONSTRAINT companies_postal_code_check CHECK ((char_length(postal_code) <= 20)),
+    CONSTRAINT companies_region_check CHECK ((char_length(region) <= 100)),
+    CONSTRAINT companies_street_check CHECK ((char_length(street) <= 200)),
+    CONSTRAINT companies_website_check CHECK ((char_length(website) <= 500))
+);
+
+ALTER TABLE ONLY public.companies FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.companies OWNER TO gardenos_owner;
+
+CREATE TABLE public.contacts (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    external_id text,
+    first_name text,
+    last_name text,
+    email text,
+    phone text,
+    mobile text,
+    job_title text,
+    company_id uuid,
+    website text,
+    street text,
+    postal_code text,
+    city text,
+    region text,
+    country text,
+    source text,
+    do_not_contact boolean DEFAULT false NOT NULL,
+    notes text,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_id uuid,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    last_name_key text GENERATED ALWAYS AS (lower(last_name)) STORED,
+    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
+    CONSTRAINT contacts_city_check CHECK ((char_length(city) <= 200)),
+    CONSTRAINT contacts_country_check CHECK ((char_length(country) <= 100)),
+    CONSTRAINT contacts_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT contacts_email_check CHECK ((char_length(email) <= 320)),
+    CONSTRAINT contacts_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+    CONSTRAINT contacts_first_name_check CHECK ((char_length(first_name) <= 200)),
+    CONSTRAINT contacts_job_title_check CHECK ((char_length(job_title) <= 200)),
+    CONSTRAINT contacts_last_name_check CHECK ((char_length(last_name) <= 200)),
+    CONSTRAINT contacts_mobile_check CHECK ((char_length(mobile) <= 50)),
+    CONSTRAINT contacts_named CHECK ((num_nonnulls(first_name, last_name, email, phone, mobile, external_id) > 0)),
+    CONSTRAINT contacts_notes_check CHECK ((char_length(notes) <= 20000)),
+    CONSTRAINT contacts_phone_check CHECK ((char_length(phone) <= 50)),
+    CONSTRAINT contacts_postal_code_check CHECK ((char_length(postal_code) <= 20)),
+    CONSTRAINT contacts_region_check CHECK ((char_length(region) <= 100)),
+    CONSTRAINT contacts_source_check CHECK ((char_length(source) <= 100)),
+    CONSTRAINT contacts_street_check CHECK ((char_length(street) <= 200)),
+    CONSTRAINT contacts_website_check CHECK ((char_length(website) <= 500))
+);
+
+ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.contacts OWNER TO gardenos_owner;
+
+CREATE TABLE public.leads (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    external_id text,
+    first_name text,
+    last_name text,
+    email text,
+    phone text,
+    company text,
+    job_title text,
+    website text,
+    city text,
+    country text,
+    source text,
+    status text DEFAULT 'new'::text NOT NULL,
+    notes text,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_id uuid,
+    import_id uuid,
+    quality_score smallint,
+    conversion_probability double precision,
+    scored_at timestamp with time zone,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
+    score_rank smallint GENERATED ALWAYS AS (COALESCE((quality_score)::integer, '-1'::integer)) STORED,
+    converted_at timestamp with time zone,
+    converted_contact_id uuid,
+    converted_company_id uuid,
+    converted_deal_id uuid,
+    CONSTRAINT leads_city_check CHECK ((char_length(city) <= 200)),
+    CONSTRAINT leads_company_check CHECK ((char_length(company) <= 200)),
+    CONSTRAINT leads_conversion_probability_check CHECK (((conversion_probability >= (0)::double precision) AND (conversion_probability <= (1)::double precision))),
+    CONSTRAINT leads_country_check CHECK ((char_length(country) <= 100)),
+    CONSTRAINT leads_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT leads_email_check CHECK ((char_length(email) <= 320)),
+    CONSTRAINT leads_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+    CONSTRAINT leads_first_name_check CHECK ((char_length(first_name) <= 200)),
+    CONSTRAINT leads_job_title_check CHECK ((char_length(job_title) <= 200)),
+    CONSTRAINT leads_last_name_check CHECK ((char_length(last_name) <= 200)),
+    CONSTRAINT leads_notes_check CHECK ((char_length(notes) <= 20000)),
+    CONSTRAINT leads_phone_check CHECK ((char_length(phone) <= 50)),
+    CONSTRAINT leads_quality_score_check CHECK (((quality_score >= 0) AND (quality_score <= 100))),
+    CONSTRAINT leads_source_check CHECK ((char_length(source) <= 100)),
+    CONSTRAINT leads_status_check CHECK ((status = ANY (ARRAY['new'::text, 'contacted'::text, 'qualified'::text, 'unqualified'::text, 'converted'::text, 'lost'::text]))),
+    CONSTRAINT leads_website_check CHECK ((char_length(website) <= 500)),
+    CONSTRAINT score_is_whole CHECK ((((quality_score IS NULL) = (scored_at IS NULL)) AND ((conversion_probability IS NULL) = (scored_at IS NULL))))
+);
+
+ALTER TABLE ONLY public.leads FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.leads OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.reads_both(entity text, one uuid, other uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN CASE entity WHEN 'leads'::text THEN (SELECT (count(*) = 2) FROM public.leads r WHERE ((r.id = ANY (ARRAY[reads_both.one, reads_both.other])) AND (r.deleted_at IS NULL))) WHEN 'contacts'::text THEN (SELECT (count(*) = 2) FROM public.contacts r WHERE ((r.id = ANY (ARRAY[reads_both.one, reads_both.other])) AND (r.deleted_at IS NULL))) ELSE (SELECT (count(*) = 2) FROM public.companies r WHERE ((r.id = ANY (ARRAY[reads_both.one, reads_both.other])) AND (r.deleted_at IS NULL))) END;
+
+ALTER FUNCTION app.reads_both(entity text, one uuid, other uuid) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.record(relation regclass, without text[] DEFAULT '{}'::text[]) RETURNS void
     LANGUAGE plpgsql
@@ -2175,6 +2463,18 @@ $$;
 
 ALTER FUNCTION app.sweep_words(most integer) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT s.at,
+     s.record_id
+    FROM app.likeness_swept s
+   WHERE ((s.agency_id = ( SELECT app.agency_id() AS agency_id)) AND (s.entity = swept.kind));
+END;
+
+ALTER FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.told(verb text, changes jsonb, hidden text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (verb <> 'create'::text) THEN (changes - hidden) ELSE COALESCE((SELECT jsonb_object_agg(f.key, jsonb_build_array(NULL::unknown, f.value)) AS jsonb_object_agg FROM jsonb_each((((told.changes - 'custom'::text) || app.flat(told.changes)) - told.hidden)) f(key, value)), '{}'::jsonb) END;
@@ -2210,6 +2510,49 @@ CREATE FUNCTION app.unread(cells bytea, words text[]) RETURNS bytea
     RETURN CASE WHEN (cells IS NOT NULL) THEN (SELECT convert_to((('['::text || COALESCE(string_agg(CASE WHEN app.says(app.spoken(p.said), unread.words) THEN 'null'::text ELSE p.said END, ','::text ORDER BY p.n), ''::text)) || ']'::text), 'UTF8'::name) AS convert_to FROM app.parts(unread.cells) p(said, n)) ELSE NULL::bytea END;
 
 ALTER FUNCTION app.unread(cells bytea, words text[]) OWNER TO gardenos_owner;
+
+CREATE TABLE public.agencies (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    name text NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    default_country text,
+    duplicate_check text DEFAULT 'fuzzy'::text NOT NULL,
+    CONSTRAINT agencies_default_country_check CHECK ((default_country ~ '^[A-Z]{2}$'::text)),
+    CONSTRAINT agencies_duplicate_check_check CHECK ((duplicate_check = ANY (ARRAY['off'::text, 'exact'::text, 'fuzzy'::text]))),
+    CONSTRAINT agencies_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.agencies FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.agencies OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.agencies.default_country IS 'Where telephone numbers without an international prefix are dialled, by ISO 3166.';
+
+CREATE FUNCTION app.unswept(margin interval, most integer) RETURNS TABLE(agency_id uuid)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT a.id
+    FROM public.agencies a
+   WHERE ((EXISTS ( SELECT
+            FROM public.leads r
+           WHERE ((r.agency_id = a.id) AND (r.deleted_at IS NULL) AND (r.updated_at < (now() - unswept.margin)) AND (r.updated_at > COALESCE(( SELECT s.at
+                    FROM app.likeness_swept s
+                   WHERE ((s.agency_id = a.id) AND (s.entity = 'leads'::text))), '-infinity'::timestamp with time zone))))) OR (EXISTS ( SELECT
+            FROM public.contacts r
+           WHERE ((r.agency_id = a.id) AND (r.deleted_at IS NULL) AND (r.updated_at < (now() - unswept.margin)) AND (r.updated_at > COALESCE(( SELECT s.at
+                    FROM app.likeness_swept s
+                   WHERE ((s.agency_id = a.id) AND (s.entity = 'contacts'::text))), '-infinity'::timestamp with time zone))))) OR (EXISTS ( SELECT
+            FROM public.companies r
+           WHERE ((r.agency_id = a.id) AND (r.deleted_at IS NULL) AND (r.updated_at < (now() - unswept.margin)) AND (r.updated_at > COALESCE(( SELECT s.at
+                    FROM app.likeness_swept s
+                   WHERE ((s.agency_id = a.id) AND (s.entity = 'companies'::text))), '-infinity'::timestamp with time zone))))))
+  LIMIT unswept.most;
+END;
+
+ALTER FUNCTION app.unswept(margin interval, most integer) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.untold(results bytea, words text[]) RETURNS bytea
     LANGUAGE sql STABLE
@@ -2471,19 +2814,6 @@ ALTER TABLE ONLY public.activities FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.activities OWNER TO gardenos_owner;
 
-CREATE TABLE public.agencies (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    name text NOT NULL,
-    version bigint DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT agencies_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
-);
-
-ALTER TABLE ONLY public.agencies FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.agencies OWNER TO gardenos_owner;
-
 CREATE TABLE public.agent_overrides (
     agent_type text NOT NULL,
     replicas smallint NOT NULL,
@@ -2688,103 +3018,6 @@ ALTER TABLE public.bulk_jobs OWNER TO gardenos_owner;
 
 COMMENT ON COLUMN public.bulk_jobs.role IS 'Of whoever sent it, at that time; so are key_id and scopes.';
 
-CREATE TABLE public.companies (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    agency_id uuid NOT NULL,
-    external_id text,
-    name text NOT NULL,
-    domain text,
-    industry text,
-    employees integer,
-    phone text,
-    website text,
-    street text,
-    postal_code text,
-    city text,
-    region text,
-    country text,
-    notes text,
-    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
-    owner_id uuid,
-    version bigint DEFAULT 1 NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone,
-    name_key text GENERATED ALWAYS AS (lower(name)) STORED,
-    domain_key text GENERATED ALWAYS AS (lower(domain)) STORED,
-    CONSTRAINT companies_city_check CHECK ((char_length(city) <= 200)),
-    CONSTRAINT companies_country_check CHECK ((char_length(country) <= 100)),
-    CONSTRAINT companies_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
-    CONSTRAINT companies_domain_check CHECK ((char_length(domain) <= 253)),
-    CONSTRAINT companies_employees_check CHECK ((employees >= 0)),
-    CONSTRAINT companies_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
-    CONSTRAINT companies_industry_check CHECK ((char_length(industry) <= 100)),
-    CONSTRAINT companies_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
-    CONSTRAINT companies_notes_check CHECK ((char_length(notes) <= 20000)),
-    CONSTRAINT companies_phone_check CHECK ((char_length(phone) <= 50)),
-    CONSTRAINT companies_postal_code_check CHECK ((char_length(postal_code) <= 20)),
-    CONSTRAINT companies_region_check CHECK ((char_length(region) <= 100)),
-    CONSTRAINT companies_street_check CHECK ((char_length(street) <= 200)),
-    CONSTRAINT companies_website_check CHECK ((char_length(website) <= 500))
-);
-
-ALTER TABLE ONLY public.companies FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.companies OWNER TO gardenos_owner;
-
-CREATE TABLE public.contacts (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    agency_id uuid NOT NULL,
-    external_id text,
-    first_name text,
-    last_name text,
-    email text,
-    phone text,
-    mobile text,
-    job_title text,
-    company_id uuid,
-    website text,
-    street text,
-    postal_code text,
-    city text,
-    region text,
-    country text,
-    source text,
-    do_not_contact boolean DEFAULT false NOT NULL,
-    notes text,
-    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
-    owner_id uuid,
-    version bigint DEFAULT 1 NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone,
-    last_name_key text GENERATED ALWAYS AS (lower(last_name)) STORED,
-    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
-    CONSTRAINT contacts_city_check CHECK ((char_length(city) <= 200)),
-    CONSTRAINT contacts_country_check CHECK ((char_length(country) <= 100)),
-    CONSTRAINT contacts_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
-    CONSTRAINT contacts_email_check CHECK ((char_length(email) <= 320)),
-    CONSTRAINT contacts_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
-    CONSTRAINT contacts_first_name_check CHECK ((char_length(first_name) <= 200)),
-    CONSTRAINT contacts_job_title_check CHECK ((char_length(job_title) <= 200)),
-    CONSTRAINT contacts_last_name_check CHECK ((char_length(last_name) <= 200)),
-    CONSTRAINT contacts_mobile_check CHECK ((char_length(mobile) <= 50)),
-    CONSTRAINT contacts_named CHECK ((num_nonnulls(first_name, last_name, email, phone, mobile, external_id) > 0)),
-    CONSTRAINT contacts_notes_check CHECK ((char_length(notes) <= 20000)),
-    CONSTRAINT contacts_phone_check CHECK ((char_length(phone) <= 50)),
-    CONSTRAINT contacts_postal_code_check CHECK ((char_length(postal_code) <= 20)),
-    CONSTRAINT contacts_region_check CHECK ((char_length(region) <= 100)),
-    CONSTRAINT contacts_source_check CHECK ((char_length(source) <= 100)),
-    CONSTRAINT contacts_street_check CHECK ((char_length(street) <= 200)),
-    CONSTRAINT contacts_website_check CHECK ((char_length(website) <= 500))
-);
-
-ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.contacts OWNER TO gardenos_owner;
-
 CREATE TABLE public.custom_values (
     agency_id uuid NOT NULL,
     entity text NOT NULL,
@@ -2908,6 +3141,28 @@ CREATE TABLE public.dispatch_pauses (
 ALTER TABLE ONLY public.dispatch_pauses FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.dispatch_pauses OWNER TO gardenos_owner;
+
+CREATE TABLE public.duplicates (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    first_id uuid NOT NULL,
+    second_id uuid NOT NULL,
+    score double precision NOT NULL,
+    reasons text[] NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    decided_by uuid,
+    decided_at timestamp with time zone,
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT duplicates_entity_check CHECK ((entity = ANY (ARRAY['leads'::text, 'contacts'::text, 'companies'::text]))),
+    CONSTRAINT duplicates_score_check CHECK (((score > (0)::double precision) AND (score <= (1)::double precision))),
+    CONSTRAINT duplicates_state_check CHECK ((state = ANY (ARRAY['open'::text, 'dismissed'::text]))),
+    CONSTRAINT each_pair_once CHECK ((first_id < second_id))
+);
+
+ALTER TABLE ONLY public.duplicates FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.duplicates OWNER TO gardenos_owner;
 
 CREATE TABLE public.follow_ups (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -3100,62 +3355,6 @@ CREATE TABLE public.lead_scores (
 ALTER TABLE ONLY public.lead_scores FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.lead_scores OWNER TO gardenos_owner;
-
-CREATE TABLE public.leads (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    agency_id uuid NOT NULL,
-    external_id text,
-    first_name text,
-    last_name text,
-    email text,
-    phone text,
-    company text,
-    job_title text,
-    website text,
-    city text,
-    country text,
-    source text,
-    status text DEFAULT 'new'::text NOT NULL,
-    notes text,
-    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
-    owner_id uuid,
-    import_id uuid,
-    quality_score smallint,
-    conversion_probability double precision,
-    scored_at timestamp with time zone,
-    version bigint DEFAULT 1 NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone,
-    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
-    score_rank smallint GENERATED ALWAYS AS (COALESCE((quality_score)::integer, '-1'::integer)) STORED,
-    converted_at timestamp with time zone,
-    converted_contact_id uuid,
-    converted_company_id uuid,
-    converted_deal_id uuid,
-    CONSTRAINT leads_city_check CHECK ((char_length(city) <= 200)),
-    CONSTRAINT leads_company_check CHECK ((char_length(company) <= 200)),
-    CONSTRAINT leads_conversion_probability_check CHECK (((conversion_probability >= (0)::double precision) AND (conversion_probability <= (1)::double precision))),
-    CONSTRAINT leads_country_check CHECK ((char_length(country) <= 100)),
-    CONSTRAINT leads_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
-    CONSTRAINT leads_email_check CHECK ((char_length(email) <= 320)),
-    CONSTRAINT leads_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
-    CONSTRAINT leads_first_name_check CHECK ((char_length(first_name) <= 200)),
-    CONSTRAINT leads_job_title_check CHECK ((char_length(job_title) <= 200)),
-    CONSTRAINT leads_last_name_check CHECK ((char_length(last_name) <= 200)),
-    CONSTRAINT leads_notes_check CHECK ((char_length(notes) <= 20000)),
-    CONSTRAINT leads_phone_check CHECK ((char_length(phone) <= 50)),
-    CONSTRAINT leads_quality_score_check CHECK (((quality_score >= 0) AND (quality_score <= 100))),
-    CONSTRAINT leads_source_check CHECK ((char_length(source) <= 100)),
-    CONSTRAINT leads_status_check CHECK ((status = ANY (ARRAY['new'::text, 'contacted'::text, 'qualified'::text, 'unqualified'::text, 'converted'::text, 'lost'::text]))),
-    CONSTRAINT leads_website_check CHECK ((char_length(website) <= 500)),
-    CONSTRAINT score_is_whole CHECK ((((quality_score IS NULL) = (scored_at IS NULL)) AND ((conversion_probability IS NULL) = (scored_at IS NULL))))
-);
-
-ALTER TABLE ONLY public.leads FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.leads OWNER TO gardenos_owner;
 
 CREATE TABLE public.llm_calls (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -3498,6 +3697,12 @@ ALTER TABLE ONLY app.erased_files
 ALTER TABLE ONLY app.feed
     ADD CONSTRAINT feed_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY app.likeness_keys
+    ADD CONSTRAINT likeness_keys_pkey PRIMARY KEY (agency_id, entity, key, record_id);
+
+ALTER TABLE ONLY app.likeness_swept
+    ADD CONSTRAINT likeness_swept_pkey PRIMARY KEY (agency_id, entity);
+
 ALTER TABLE ONLY app.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
@@ -3620,6 +3825,12 @@ ALTER TABLE ONLY public.dispatch_pauses
 
 ALTER TABLE ONLY public.dispatch_pauses
     ADD CONSTRAINT dispatch_pauses_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.duplicates
+    ADD CONSTRAINT duplicates_agency_id_entity_first_id_second_id_key UNIQUE (agency_id, entity, first_id, second_id);
+
+ALTER TABLE ONLY public.duplicates
+    ADD CONSTRAINT duplicates_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.field_masks
     ADD CONSTRAINT field_masks_pkey PRIMARY KEY (agency_id, role, entity, field);
@@ -3746,6 +3957,8 @@ ALTER TABLE ONLY public.webhooks
 
 ALTER TABLE ONLY public.webhooks
     ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
+
+CREATE INDEX likeness_keys_record_idx ON app.likeness_keys USING btree (agency_id, entity, record_id);
 
 CREATE INDEX rate_buckets_at_idx ON app.rate_buckets USING btree (at);
 
@@ -3882,6 +4095,10 @@ CREATE INDEX deals_owner_idx ON public.deals USING btree (agency_id, owner_id, c
 CREATE INDEX deals_status_idx ON public.deals USING btree (agency_id, status, closed_at) INCLUDE (stage_id, amount, currency, expected_close, owner_id, created_by) WHERE (deleted_at IS NULL);
 
 CREATE INDEX deals_updated_idx ON public.deals USING btree (agency_id, updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+CREATE INDEX duplicates_open_idx ON public.duplicates USING btree (agency_id, entity, id DESC) WHERE (state = 'open'::text);
+
+CREATE INDEX duplicates_second_idx ON public.duplicates USING btree (agency_id, entity, second_id);
 
 CREATE INDEX follow_ups_lead_idx ON public.follow_ups USING btree (agency_id, lead_id, id DESC);
 
@@ -4063,6 +4280,8 @@ CREATE TRIGGER companies_count_update AFTER UPDATE ON public.companies FOR EACH 
 
 CREATE TRIGGER companies_drop_custom AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
 
+CREATE TRIGGER companies_forget_likeness AFTER DELETE ON public.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.forget_likeness();
+
 CREATE TRIGGER companies_guard_changes AFTER UPDATE ON public.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('companies', 'owner_id');
 
 CREATE TRIGGER companies_guard_inserts AFTER INSERT ON public.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_inserts('companies');
@@ -4092,6 +4311,8 @@ CREATE TRIGGER contacts_count_inserts AFTER INSERT ON public.contacts REFERENCIN
 CREATE TRIGGER contacts_count_update AFTER UPDATE ON public.contacts FOR EACH ROW WHEN ((((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)) OR (COALESCE(old.owner_id, old.created_by) IS DISTINCT FROM COALESCE(new.owner_id, new.created_by)))) EXECUTE FUNCTION app.count_update();
 
 CREATE TRIGGER contacts_drop_custom AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
+
+CREATE TRIGGER contacts_forget_likeness AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.forget_likeness();
 
 CREATE TRIGGER contacts_guard_changes AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('contacts', 'owner_id');
 
@@ -4159,6 +4380,12 @@ CREATE TRIGGER deals_search_update AFTER UPDATE ON public.deals FOR EACH ROW WHE
 
 CREATE TRIGGER deals_touch BEFORE UPDATE ON public.deals FOR EACH ROW EXECUTE FUNCTION app.touch();
 
+CREATE TRIGGER duplicates_record_deletes AFTER DELETE ON public.duplicates REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('duplicates', 'agency_id', '{id}', '{score,reasons,found_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER duplicates_record_inserts AFTER INSERT ON public.duplicates REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('duplicates', 'agency_id', '{id}', '{score,reasons,found_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER duplicates_record_updates AFTER UPDATE ON public.duplicates REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('duplicates', 'agency_id', '{id}', '{score,reasons,found_at,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
 CREATE TRIGGER field_masks_record_deletes AFTER DELETE ON public.field_masks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER field_masks_record_inserts AFTER INSERT ON public.field_masks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('field_masks', 'agency_id', '{role,entity,field}', '{role,entity,field,agency_id,created_by,created_at,updated_at,deleted_at,version}');
@@ -4196,6 +4423,8 @@ CREATE TRIGGER leads_count_inserts AFTER INSERT ON public.leads REFERENCING NEW 
 CREATE TRIGGER leads_count_update AFTER UPDATE ON public.leads FOR EACH ROW WHEN ((((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)) OR (COALESCE(old.owner_id, old.created_by) IS DISTINCT FROM COALESCE(new.owner_id, new.created_by)) OR (old.status <> new.status))) EXECUTE FUNCTION app.count_update();
 
 CREATE TRIGGER leads_drop_custom AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.drop_custom_values();
+
+CREATE TRIGGER leads_forget_likeness AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.forget_likeness();
 
 CREATE TRIGGER leads_guard_changes AFTER UPDATE ON public.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.guard_changes('leads', 'owner_id');
 
@@ -4334,6 +4563,12 @@ CREATE TRIGGER webhooks_touch BEFORE UPDATE ON public.webhooks FOR EACH ROW EXEC
 ALTER TABLE ONLY app.default_permissions
     ADD CONSTRAINT default_permissions_entity_fkey FOREIGN KEY (entity) REFERENCES app.entities(name);
 
+ALTER TABLE ONLY app.likeness_keys
+    ADD CONSTRAINT likeness_keys_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY app.likeness_swept
+    ADD CONSTRAINT likeness_swept_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.search_documents
     ADD CONSTRAINT search_documents_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
@@ -4456,6 +4691,9 @@ ALTER TABLE ONLY public.dispatch_limits
 
 ALTER TABLE ONLY public.dispatch_pauses
     ADD CONSTRAINT dispatch_pauses_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.duplicates
+    ADD CONSTRAINT duplicates_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.field_masks
     ADD CONSTRAINT field_masks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
@@ -4609,6 +4847,18 @@ ALTER TABLE ONLY public.webhook_deliveries
 
 ALTER TABLE ONLY public.webhooks
     ADD CONSTRAINT webhooks_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
+
+ALTER TABLE app.likeness_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY likeness_keys_forget ON app.likeness_keys TO gardenos_owner USING ((current_setting('role'::text) = 'gardenos_worker'::text)) WITH CHECK (false);
+
+CREATE POLICY likeness_keys_owner ON app.likeness_keys TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE app.likeness_swept ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY likeness_swept_owner ON app.likeness_swept TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY likeness_swept_worker ON app.likeness_swept FOR SELECT TO gardenos_worker USING (true);
 
 ALTER TABLE app.record_count_changes ENABLE ROW LEVEL SECURITY;
 
@@ -5163,6 +5413,20 @@ CREATE POLICY dispatch_pauses_select ON public.dispatch_pauses FOR SELECT TO aut
 CREATE POLICY dispatch_pauses_update ON public.dispatch_pauses FOR UPDATE TO authenticated USING (false);
 
 CREATE POLICY dispatch_pauses_worker ON public.dispatch_pauses TO gardenos_worker USING (true) WITH CHECK (true);
+
+ALTER TABLE public.duplicates ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY duplicates_delete ON public.duplicates FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY duplicates_forget ON public.duplicates TO gardenos_owner USING ((current_setting('role'::text) = 'gardenos_worker'::text)) WITH CHECK (false);
+
+CREATE POLICY duplicates_insert ON public.duplicates FOR INSERT TO authenticated WITH CHECK (false);
+
+CREATE POLICY duplicates_owner ON public.duplicates TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY duplicates_select ON public.duplicates FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND app.reads_both(entity, first_id, second_id)));
+
+CREATE POLICY duplicates_update ON public.duplicates FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 ALTER TABLE public.field_masks ENABLE ROW LEVEL SECURITY;
 
@@ -5812,6 +6076,9 @@ GRANT ALL ON SCHEMA public TO gardenos_owner;
 
 REVOKE ALL ON FUNCTION app.activities_search_fill() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.alike(kind text, keys text[], most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.alike(kind text, keys text[], most integer) TO authenticated;
+
 GRANT SELECT ON TABLE app.default_permissions TO authenticated;
 GRANT SELECT ON TABLE app.default_permissions TO gardenos_agent;
 GRANT SELECT ON TABLE app.default_permissions TO gardenos_worker;
@@ -5838,6 +6105,8 @@ REVOKE ALL ON FUNCTION app.deals_search_fill() FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) TO authenticated;
 
+REVOKE ALL ON FUNCTION app.erase_imports(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION app.erase_records(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.fold_counts() FROM PUBLIC;
@@ -5847,6 +6116,12 @@ REVOKE ALL ON FUNCTION app.forget_words() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.forget_words() TO authenticated;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.field_masks TO authenticated;
+
+REVOKE ALL ON FUNCTION app.keep_keys(kind text, by_record jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.keep_keys(kind text, by_record jsonb) TO authenticated;
+
+REVOKE ALL ON FUNCTION app.keep_pairs(kind text, ids uuid[], pairs jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.keep_pairs(kind text, ids uuid[], pairs jsonb) TO authenticated;
 
 REVOKE ALL ON FUNCTION app.leads_search_fill() FROM PUBLIC;
 
@@ -5873,6 +6148,11 @@ GRANT SELECT ON TABLE public.members TO supabase_auth_admin;
 
 GRANT UPDATE(role) ON TABLE public.members TO authenticated;
 
+GRANT SELECT ON TABLE app.likeness_swept TO gardenos_worker;
+
+REVOKE ALL ON FUNCTION app.note_swept(kind text, at timestamp with time zone, record_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.note_swept(kind text, at timestamp with time zone, record_id uuid) TO authenticated;
+
 REVOKE ALL ON FUNCTION app.protect(entity text, owner text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.purge_deleted(keep interval, most integer) FROM PUBLIC;
@@ -5883,6 +6163,48 @@ GRANT ALL ON FUNCTION app.purge_imports(keep interval, most integer) TO gardenos
 
 REVOKE ALL ON FUNCTION app.purge_jobs(keep interval, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.purge_jobs(keep interval, most integer) TO gardenos_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.companies TO authenticated;
+GRANT SELECT ON TABLE public.companies TO gardenos_agent;
+GRANT DELETE ON TABLE public.companies TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.companies TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.companies TO gardenos_worker;
+
+GRANT SELECT(updated_at) ON TABLE public.companies TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.companies TO gardenos_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.contacts TO authenticated;
+GRANT SELECT ON TABLE public.contacts TO gardenos_agent;
+GRANT DELETE ON TABLE public.contacts TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.contacts TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.contacts TO gardenos_worker;
+
+GRANT SELECT(updated_at) ON TABLE public.contacts TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.contacts TO gardenos_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.leads TO authenticated;
+GRANT SELECT ON TABLE public.leads TO gardenos_agent;
+GRANT DELETE ON TABLE public.leads TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.leads TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.leads TO gardenos_worker;
+
+GRANT UPDATE(quality_score) ON TABLE public.leads TO gardenos_agent;
+
+GRANT UPDATE(conversion_probability) ON TABLE public.leads TO gardenos_agent;
+
+GRANT UPDATE(scored_at) ON TABLE public.leads TO gardenos_agent;
+
+GRANT SELECT(updated_at) ON TABLE public.leads TO gardenos_worker;
+
+GRANT SELECT(deleted_at) ON TABLE public.leads TO gardenos_worker;
 
 REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC;
 
@@ -5899,6 +6221,16 @@ GRANT ALL ON FUNCTION app.search_kind(agency uuid, kind text, owners uuid[], sai
 
 REVOKE ALL ON FUNCTION app.sweep_words(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.sweep_words(most integer) TO gardenos_worker;
+
+REVOKE ALL ON FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) TO authenticated;
+
+GRANT SELECT,UPDATE ON TABLE public.agencies TO authenticated;
+GRANT SELECT ON TABLE public.agencies TO gardenos_agent;
+GRANT SELECT,INSERT ON TABLE public.agencies TO gardenos_auth;
+
+REVOKE ALL ON FUNCTION app.unswept(margin interval, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.unswept(margin interval, most integer) TO gardenos_worker;
 
 REVOKE ALL ON FUNCTION public.custom_access_token_hook(event jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.custom_access_token_hook(event jsonb) TO gardenos_auth;
@@ -5940,10 +6272,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.sessions TO gardenos_auth;
 
 GRANT SELECT,INSERT ON TABLE public.activities TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.activities TO gardenos_agent;
-
-GRANT SELECT,UPDATE ON TABLE public.agencies TO authenticated;
-GRANT SELECT ON TABLE public.agencies TO gardenos_agent;
-GRANT SELECT,INSERT ON TABLE public.agencies TO gardenos_auth;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_overrides TO gardenos_worker;
 
@@ -6064,26 +6392,6 @@ GRANT UPDATE(started_at) ON TABLE public.bulk_jobs TO authenticated;
 GRANT UPDATE(finished_at) ON TABLE public.bulk_jobs TO authenticated;
 GRANT SELECT(finished_at) ON TABLE public.bulk_jobs TO gardenos_worker;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.companies TO authenticated;
-GRANT SELECT ON TABLE public.companies TO gardenos_agent;
-GRANT DELETE ON TABLE public.companies TO gardenos_worker;
-
-GRANT SELECT(id) ON TABLE public.companies TO gardenos_worker;
-
-GRANT SELECT(agency_id) ON TABLE public.companies TO gardenos_worker;
-
-GRANT SELECT(deleted_at) ON TABLE public.companies TO gardenos_worker;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.contacts TO authenticated;
-GRANT SELECT ON TABLE public.contacts TO gardenos_agent;
-GRANT DELETE ON TABLE public.contacts TO gardenos_worker;
-
-GRANT SELECT(id) ON TABLE public.contacts TO gardenos_worker;
-
-GRANT SELECT(agency_id) ON TABLE public.contacts TO gardenos_worker;
-
-GRANT SELECT(deleted_at) ON TABLE public.contacts TO gardenos_worker;
-
 GRANT SELECT ON TABLE public.custom_values TO authenticated;
 GRANT DELETE ON TABLE public.custom_values TO gardenos_worker;
 
@@ -6109,6 +6417,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dispatch_limits TO gardenos_wo
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.dispatch_pauses TO authenticated;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dispatch_pauses TO gardenos_worker;
+
+GRANT SELECT ON TABLE public.duplicates TO authenticated;
+
+GRANT UPDATE(state) ON TABLE public.duplicates TO authenticated;
+
+GRANT UPDATE(decided_by) ON TABLE public.duplicates TO authenticated;
+
+GRANT UPDATE(decided_at) ON TABLE public.duplicates TO authenticated;
 
 GRANT SELECT ON TABLE public.follow_ups TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.follow_ups TO gardenos_agent;
@@ -6262,22 +6578,6 @@ GRANT SELECT(id) ON TABLE public.lead_scores TO gardenos_worker;
 GRANT SELECT(agency_id) ON TABLE public.lead_scores TO gardenos_worker;
 
 GRANT SELECT(task_id) ON TABLE public.lead_scores TO gardenos_worker;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.leads TO authenticated;
-GRANT SELECT ON TABLE public.leads TO gardenos_agent;
-GRANT DELETE ON TABLE public.leads TO gardenos_worker;
-
-GRANT SELECT(id) ON TABLE public.leads TO gardenos_worker;
-
-GRANT SELECT(agency_id) ON TABLE public.leads TO gardenos_worker;
-
-GRANT UPDATE(quality_score) ON TABLE public.leads TO gardenos_agent;
-
-GRANT UPDATE(conversion_probability) ON TABLE public.leads TO gardenos_agent;
-
-GRANT UPDATE(scored_at) ON TABLE public.leads TO gardenos_agent;
-
-GRANT SELECT(deleted_at) ON TABLE public.leads TO gardenos_worker;
 
 GRANT SELECT ON TABLE public.llm_calls TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.llm_calls TO gardenos_agent;

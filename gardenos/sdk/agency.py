@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
 from gardenos.sdk.base import Items, Result
@@ -12,6 +12,7 @@ from gardenos.sdk.bound import D, Namespace, endpoint
 from gardenos.sdk.call import Call, Step, given, model, nothing, post, segment
 from gardenos.sdk.records import Version, if_match, plain
 
+DuplicateCheck: TypeAlias = Literal["off", "exact", "fuzzy"]
 Role: TypeAlias = Literal["owner", "admin", "manager", "agent", "read_only"]
 
 
@@ -20,9 +21,21 @@ class Agency(Result):
 
     id: UUID
     name: str
+    default_country: str | None
+    """Where telephone numbers without an international prefix are dialled, as in DE."""
+    duplicate_check: DuplicateCheck
+    """What refuses a new record that may be there already."""
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class AgencyFields(TypedDict, total=False):
+    """What may be changed about your agency."""
+
+    name: str
+    default_country: str | None
+    duplicate_check: DuplicateCheck
 
 
 class Member(Result):
@@ -80,11 +93,15 @@ class OwnAgency(Namespace[D]):
 
     @endpoint
     def change(
-        self, agency: Agency | None = None, *, name: str, version: Version | None = None
+        self,
+        agency: Agency | None = None,
+        *,
+        version: Version | None = None,
+        **changes: Unpack[AgencyFields],
     ) -> Call[Agency]:
-        """Rename your agency, as an owner or admin."""
+        """Change your agency, as an owner or admin; what is not said stays."""
         headers = if_match(agency, version)
-        return Call("PATCH", "/v1/agency", model(Agency), json={"name": name}, headers=headers)
+        return Call("PATCH", "/v1/agency", model(Agency), json=plain(changes), headers=headers)
 
 
 class Members(Namespace[D]):

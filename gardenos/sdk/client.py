@@ -30,6 +30,7 @@ from gardenos.sdk.deals import Deals
 from gardenos.sdk.dispatch import Limits as AgencyLimits
 from gardenos.sdk.dispatch import Pauses
 from gardenos.sdk.drivers import AsyncDriver, Limits, SyncDriver
+from gardenos.sdk.duplicates import Duplicates
 from gardenos.sdk.exports import Exports
 from gardenos.sdk.feed import Events
 from gardenos.sdk.imports import Imports
@@ -98,6 +99,7 @@ class _Client(Namespace[D]):
         self.events = Events[D](driver)
         self.audit = Audit[D](driver)
         self.imports = Imports[D](driver)
+        self.duplicates = Duplicates[D](driver)
         self.exports = Exports[D](driver)
         self.jobs = Jobs[D](driver)
         self.orchestrator = Orchestrator[D](driver)

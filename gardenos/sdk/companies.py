@@ -75,10 +75,18 @@ class Companies(TimedRecords[D, Company]):
 
     @endpoint
     def create(
-        self, *, idempotency_key: str | None = None, **fields: Unpack[NewCompany]
+        self,
+        *,
+        allow_duplicate: bool = False,
+        idempotency_key: str | None = None,
+        **fields: Unpack[NewCompany],
     ) -> Call[Company]:
-        """Store a company."""
-        return self._create(fields, idempotency_key)
+        """Store a company.
+
+        Raises `PossibleDuplicate` for one that may be there already, unless `allow_duplicate`.
+        """
+        call = self._create(fields, idempotency_key)
+        return call.with_headers({"Allow-Duplicate": "true"}) if allow_duplicate else call
 
     @endpoint
     def change(

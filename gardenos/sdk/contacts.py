@@ -72,10 +72,18 @@ class Contacts(TimedRecords[D, Contact]):
 
     @endpoint
     def create(
-        self, *, idempotency_key: str | None = None, **fields: Unpack[ContactFields]
+        self,
+        *,
+        allow_duplicate: bool = False,
+        idempotency_key: str | None = None,
+        **fields: Unpack[ContactFields],
     ) -> Call[Contact]:
-        """Store a contact."""
-        return self._create(fields, idempotency_key)
+        """Store a contact.
+
+        Raises `PossibleDuplicate` for one that may be there already, unless `allow_duplicate`.
+        """
+        call = self._create(fields, idempotency_key)
+        return call.with_headers({"Allow-Duplicate": "true"}) if allow_duplicate else call
 
     @endpoint
     def change(

@@ -168,10 +168,18 @@ class Leads(TimedRecords[D, Lead]):
 
     @endpoint
     def create(
-        self, *, idempotency_key: str | None = None, **fields: Unpack[LeadFields]
+        self,
+        *,
+        allow_duplicate: bool = False,
+        idempotency_key: str | None = None,
+        **fields: Unpack[LeadFields],
     ) -> Call[Lead]:
-        """Store a lead."""
-        return self._create(fields, idempotency_key)
+        """Store a lead.
+
+        Raises `PossibleDuplicate` for one that may be there already, unless `allow_duplicate`.
+        """
+        call = self._create(fields, idempotency_key)
+        return call.with_headers({"Allow-Duplicate": "true"}) if allow_duplicate else call
 
     @endpoint
     def change(

@@ -20,6 +20,7 @@ from gardenos.core.claims import Claims
 from gardenos.core.config import Settings
 from gardenos.core.errors import GardenOSError, OrchestratorUnavailable
 from gardenos.crm.attachments.sweeper import Sweeper
+from gardenos.crm.duplicates.sweep import Duplicates
 from gardenos.crm.feed.hub import Hub
 from gardenos.crm.feed.routes import HUB
 from gardenos.crm.webhooks.fanout import Fanout
@@ -93,6 +94,8 @@ class Gateway:
         self._waiter.start()
         self._sweeper = Sweeper(self._process.settings, self._process.database)
         self._sweeper.start()
+        self._duplicates = Duplicates(self._process.database)
+        self._duplicates.start()
         self._hub = Hub(
             self._process.database,
             self._process.dsn,
@@ -116,6 +119,7 @@ class Gateway:
         """Leave in order: Serve calls this once the last request was answered."""
         with suppress(Exception):
             await self._sweeper.stop()
+            await self._duplicates.stop()
             await self._waiter.stop()
             await self._webhooks.stop()
             await self._hub.stop()

@@ -32,7 +32,7 @@ PACKAGES = [
     for file in sorted(ROOT.rglob("queries.sql"))
 ]
 FEEDS: dict[str, dict[str, type[BaseModel]]] = {
-    "gardenos.crm.agencies": {"get_agency": Agency, "rename_agency": Agency},
+    "gardenos.crm.agencies": {"get_agency": Agency, "change_agency": Agency},
     "gardenos.auth": {"find_invitation": OpenInvitation, "list_memberships": Membership},
     "gardenos.crm.agencies.members": {
         **dict.fromkeys(("list_members", "get_member"), Member),

@@ -19,6 +19,7 @@ KINDS: Final = (
     "custom_fields",
     "dashboard",
     "deals",
+    "duplicates",
     "events",
     "field_masks",
     "files",

@@ -1,10 +1,13 @@
 -- name: get_agency
 -- The policy leaves one row to see: the caller's own.
-SELECT id, name, version, created_at, updated_at
+SELECT id, name, default_country, duplicate_check, version, created_at, updated_at
   FROM agencies
 
--- name: rename_agency
+-- name: change_agency
+-- Null leaves a column as it is; a country may become null, which $3 says.
 UPDATE agencies
-   SET name = $1
- WHERE $2::bigint[] IS NULL OR version = ANY ($2)
-RETURNING id, name, version, created_at, updated_at
+   SET name = coalesce($2, name),
+       default_country = CASE WHEN $3 THEN $4 ELSE default_country END,
+       duplicate_check = coalesce($5, duplicate_check)
+ WHERE $1::bigint[] IS NULL OR version = ANY ($1)
+RETURNING id, name, default_country, duplicate_check, version, created_at, updated_at

@@ -53,7 +53,7 @@ async def get_agency(
 async def change_agency(
     changes: AgencyChanges, services: ServicesDep, claims: ClaimsDep, if_match: IfMatch
 ) -> Response:
-    """Rename your agency, as an owner or admin."""
+    """Change your agency, as an owner or admin; what is not sent stays."""
     claims.require_admin()
     versions = conditional.versions(if_match)
     async with services.database.session(claims) as session:

@@ -21,9 +21,9 @@ async def get(session: TenantSession) -> Agency:
 async def change(
     session: TenantSession, changes: AgencyChanges, versions: Sequence[int] | None
 ) -> Agency:
-    """Rename the agency, for its owners and admins. Raises `PreconditionFailed`, `NotFound`."""
+    """Change the agency, for its owners and admins. Raises `PreconditionFailed`, `NotFound`."""
     session.claims.require_admin()
-    agency = await store.rename(session, changes.name, versions=versions)
+    agency = await store.change(session, changes.given(), versions=versions)
     if agency is None:
         await get(session)
         raise PreconditionFailed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gardenos.crm.agencies.models import Agency
 from gardenos.db import sql
@@ -17,9 +18,16 @@ async def get(session: TenantSession) -> Agency | None:
     return Agency.model_validate(dict(row)) if row else None
 
 
-async def rename(
-    session: TenantSession, name: str, *, versions: Sequence[int] | None
+async def change(
+    session: TenantSession, values: Mapping[str, Any], *, versions: Sequence[int] | None
 ) -> Agency | None:
-    """Rename the agency; None where it is at none of `versions` (None: any)."""
-    row = await session.fetchrow(QUERIES["rename_agency"], name, versions)
+    """Change the agency; None where it is at none of `versions` (None: any)."""
+    row = await session.fetchrow(
+        QUERIES["change_agency"],
+        versions,
+        values.get("name"),
+        "default_country" in values,
+        values.get("default_country"),
+        values.get("duplicate_check"),
+    )
     return Agency.model_validate(dict(row)) if row else None

@@ -6,6 +6,7 @@ from typing import Final
 
 from gardenos.crm.companies.models import LIMITS, Company, CompanyChanges, NewCompany
 from gardenos.crm.custom_fields import service as custom_fields
+from gardenos.crm.likeness import service as likeness
 from gardenos.crm.records import Entity, Include, fields_of
 from gardenos.crm.views import service as views
 
@@ -18,6 +19,7 @@ COMPANIES: Final = Entity(
     custom=custom_fields.typed,
     tagged_by="company_id",
     viewed=views.applied,
+    likeness=likeness.COMPANIES,
     fields=fields_of(
         Company,
         LIMITS,

@@ -6,6 +6,7 @@ from typing import Final
 
 from gardenos.crm.contacts.models import LIMITS, Contact, ContactChanges, NewContact
 from gardenos.crm.custom_fields import service as custom_fields
+from gardenos.crm.likeness import service as likeness
 from gardenos.crm.records import Entity, Include, fields_of
 from gardenos.crm.views import service as views
 
@@ -18,6 +19,7 @@ CONTACTS: Final = Entity(
     custom=custom_fields.typed,
     tagged_by="contact_id",
     viewed=views.applied,
+    likeness=likeness.CONTACTS,
     fields=fields_of(
         Contact,
         LIMITS,

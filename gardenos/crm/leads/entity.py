@@ -6,6 +6,7 @@ from typing import Final
 
 from gardenos.crm.custom_fields import service as custom_fields
 from gardenos.crm.leads.models import LIMITS, Lead, LeadChanges, NewLead
+from gardenos.crm.likeness import service as likeness
 from gardenos.crm.records import Entity, Include, fields_of
 from gardenos.crm.views import service as views
 
@@ -18,6 +19,7 @@ LEADS: Final = Entity(
     custom=custom_fields.typed,
     tagged_by="lead_id",
     viewed=views.applied,
+    likeness=likeness.LEADS,
     fields=fields_of(
         Lead,
         LIMITS,

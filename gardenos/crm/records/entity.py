@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Column, MetaData, Table
@@ -31,6 +31,18 @@ Viewed: TypeAlias = Callable[
     [TenantSession, "Entity", UUID, Sequence[tuple[str, str]]], Awaitable[list[tuple[str, str]]]
 ]
 """The parameters of a list with those that the saved view of that id adds."""
+
+
+class Likeness(Protocol):
+    """What knows whether a record of an entity is there already."""
+
+    async def refuse(self, session: TenantSession, values: Values) -> None:
+        """Raise `PossibleDuplicate` for a new record that may be."""
+        ...
+
+    def keep(self, session: TenantSession, record_id: UUID, values: Values) -> None:
+        """Have a new record found by what it says, with the session's commit."""
+        ...
 
 
 async def untyped(
@@ -121,6 +133,8 @@ class Entity:
     """The column of `taggings` that names its records; None where they carry no tags."""
     viewed: Viewed | None = None
     """What a saved view stands for; None where its list has none."""
+    likeness: Likeness | None = None
+    """What refuses a record that is there already; None where alike ones are none."""
     prepare: Prepare | None = None
     after_create: AfterCreate | None = None
     prepare_change: PrepareChange | None = None

@@ -15,7 +15,9 @@ from gardenos.core.errors import (
     Conflict,
     IdempotencyKeyReused,
     InvalidCursor,
+    InvalidRequest,
     NotFound,
+    PossibleDuplicate,
     PreconditionFailed,
     PreconditionRequired,
 )
@@ -41,6 +43,18 @@ LOCATION: Final[dict[str, Any]] = {
     "Location": {"description": "Where the record is.", "schema": {"type": "string"}}
 }
 _CREATED: Final = 201
+_ALLOW_DUPLICATE: Final = "Allow-Duplicate"
+_ALLOW: Final[dict[str, Any]] = {
+    "name": _ALLOW_DUPLICATE,
+    "in": "header",
+    "required": False,
+    "description": "Store it though it may be there already.",
+    "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+}
+_REFUSES: Final = (
+    " One that may be there already, by its e-mail, telephone number or names, is refused with "
+    "`possible-duplicate`, whose `candidates` say which, unless `Allow-Duplicate` says that it is meant."
+)
 Endpoint = Callable[..., Any]
 
 
@@ -164,10 +178,13 @@ def _add_create(made: APIRouter, entity: Entity) -> None:
         key: IdempotencyKey = None,
     ) -> Response:
         seen = idempotency.fingerprint(request, await request.body())
+        sure = _is_sure(request)
         async with services.database.session(claims) as session:
 
             async def effect() -> Response:
-                return record(await service.create(session, entity, new.given()), _CREATED)
+                values = new.given()
+                made = await service.create(session, entity, values, alone=True, sure=sure)
+                return record(made, _CREATED)
 
             return await idempotency.once(session, key, seen, effect)
 
@@ -175,15 +192,29 @@ def _add_create(made: APIRouter, entity: Entity) -> None:
         "",
         _typed(create, new=entity.new),
         name=f"create_{entity.singular}",
-        description=f"Store a {entity.singular}.",
+        description=f"Store a {entity.singular}." + (_REFUSES if entity.likeness else ""),
         methods=["POST"],
         status_code=_CREATED,
         response_model=entity.record,
         responses=problems.responses(
-            *problems.COMMON, *problems.BODY, Conflict, IdempotencyKeyReused
+            *problems.COMMON,
+            *problems.BODY,
+            Conflict,
+            IdempotencyKeyReused,
+            *((PossibleDuplicate,) if entity.likeness else ()),
         )
         | {_CREATED: {"headers": {**ETAG, **LOCATION, **idempotency.RESPONSE_HEADERS}}},
+        openapi_extra={"parameters": [_ALLOW]} if entity.likeness else None,
     )
+
+
+def _is_sure(request: Request) -> bool:
+    said = request.headers.get(_ALLOW_DUPLICATE, "false").strip().lower()
+    if said not in ("true", "false"):
+        raise InvalidRequest(
+            errors=[{"pointer": _ALLOW_DUPLICATE, "detail": "is `true` or `false`"}]
+        )
+    return said == "true"
 
 
 def _add_get(made: APIRouter, entity: Entity) -> None:

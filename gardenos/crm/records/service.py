@@ -91,11 +91,25 @@ async def get(session: TenantSession, entity: Entity, record_id: UUID) -> Stored
     return _stored(entity, row)
 
 
-async def create(session: TenantSession, entity: Entity, values: Values) -> Stored:
-    """Store a record. Raises `Forbidden`, `Conflict`, `InvalidContent`."""
+async def create(
+    session: TenantSession,
+    entity: Entity,
+    values: Values,
+    *,
+    alone: bool = False,
+    sure: bool = False,
+) -> Stored:
+    """Store a record. Raises `Forbidden`, `Conflict`, `InvalidContent`.
+
+    One that comes `alone`, not as one of many, raises `PossibleDuplicate` where it may be there
+    already, unless the sender is `sure`.
+    """
     sent = values
     if entity.prepare is not None:
         values = await entity.prepare(session, values)
+    asks = entity.likeness if alone else None
+    if asks is not None and not sure:
+        await asks.refuse(session, values)
     given = {name: value for name, value in values.items() if value is not None}
     claims = session.claims
     bound = {f"set_{name}": value for name, value in given.items()}
@@ -104,6 +118,8 @@ async def create(session: TenantSession, entity: Entity, values: Values) -> Stor
     with faults.told(entity, "create", values):
         row = await _row(session, statement, bound)
     assert row is not None  # noqa: S101 an INSERT that stored nothing has raised
+    if asks is not None:
+        asks.keep(session, row["id"], values)
     if entity.after_create is not None:
         await entity.after_create(session, row["id"], sent)
     return _stored(entity, row)
