@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from gardenos.crm.leads.models import LIMITS, LeadStatus
 from gardenos.crm.records.models import MAX_CUSTOM_TEXT_CHARS
 from gardenos.crm.transfer.columns import FULL_NAME, Kind, Plan
+from gardenos.crm.transfer.formulas import undefused
 from gardenos.crm.transfer.models import RowError
 from gardenos.web.text import MAX_EXACT_INTEGER, email_like
 
@@ -24,7 +25,6 @@ _DATES: Final = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d %b %Y", "%d %B %Y", "%b %
 _NUMERIC: Final = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})", re.ASCII)
 _TIME_OF_DAY: Final = re.compile(r"[T ]\d{1,2}:\d{2}.*", re.DOTALL)
 _MONTHS: Final = 12
-_DEFUSED: Final = frozenset("=@+-\t\r")
 _TAG_CHARS: Final = 50
 _TAG_MARKS: Final = re.compile(r"[,;|]")
 FAULTS: Final = {
@@ -177,7 +177,7 @@ class RowReader:
         return faults or found
 
     def _cell(self, cell: str) -> str:
-        text = _undefused(cell.strip())
+        text = undefused(cell.strip())
         if "\x00" in text:
             raise _Bad("nul-character", "contains a NUL character")
         return "" if self.plan.empty and text.casefold() in self.plan.empty else text
@@ -213,11 +213,6 @@ class RowReader:
     def _fault(self, row: int, place: int, bad: _Bad) -> RowError:
         column = self.plan.headers[place][:200]
         return RowError(row=row, column=column, code=bad.code, detail=bad.detail)
-
-
-def _undefused(text: str) -> str:
-    """A cell without the apostrophe that an export puts before what looks like a formula."""
-    return text[1:] if text[:1] == "'" and text[1:2] in _DEFUSED else text
 
 
 def _tags(text: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +15,13 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from pydantic_core import to_json
 
+from gardenos.crm.transfer.formulas import defused, is_formula
+
 _GZIP_BITS: Final = 31
 """zlib's word for a gzip header around a window of full size."""
 _BLOCK: Final = 256 * 1024
 _SHEET_ROWS: Final = 1_048_576
 _CELL_CHARS: Final = 32_767
-_FORMULA: Final = re.compile(r"[=@\t\r]|[+-](?![\d\s()./-]*$)")
-"""How a cell begins that a spreadsheet would calculate; numbers, telephone numbers too, are let be."""
 Record = Mapping[str, Any]
 
 
@@ -61,14 +60,6 @@ def text(value: Any) -> str:
         case _:
             plain = to_json(value).decode()
             return json.loads(plain) if plain.startswith('"') else plain
-
-
-def defused(cell: str) -> str:
-    """A cell that no spreadsheet calculates: one that looks like a formula gets an apostrophe.
-
-    An import takes it away again.
-    """
-    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def cells(record: Record, columns: Sequence[str]) -> list[str]:
@@ -175,7 +166,7 @@ class Xlsx:
 
     def _cell(self, said: str) -> Any:
         plain = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", said)[:_CELL_CHARS]
-        if not _FORMULA.match(plain):
+        if not is_formula(plain):
             return plain or None
         # As what it is: a text, which nothing calculates.
         cell = WriteOnlyCell(self._sheet, value=plain)
