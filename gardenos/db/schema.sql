@@ -1231,7 +1231,7 @@ $$;
 ALTER FUNCTION app.fold_counts() OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.forget_likeness() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
@@ -1942,165 +1942,6 @@ CREATE FUNCTION app.reads_all(entity text) RETURNS boolean
 
 ALTER FUNCTION app.reads_all(entity text) OWNER TO gardenos_owner;
 
-CREATE TABLE public.companies (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    agency_id uuid NOT NULL,
-    external_id text,
-    name text NOT NULL,
-    domain text,
-    industry text,
-    employees integer,
-    phone text,
-    website text,
-    street text,
-    postal_code text,
-    city text,
-    region text,
-    country text,
-    notes text,
-    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
-    owner_id uuid,
-    version bigint DEFAULT 1 NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone,
-    name_key text GENERATED ALWAYS AS (lower(name)) STORED,
-    domain_key text GENERATED ALWAYS AS (lower(domain)) STORED,
-    CONSTRAINT companies_city_check CHECK ((char_length(city) <= 200)),
-    CONSTRAINT companies_country_check CHECK ((char_length(country) <= 100)),
-    CONSTRAINT companies_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
-    CONSTRAINT companies_domain_check CHECK ((char_length(domain) <= 253)),
-    CONSTRAINT companies_employees_check CHECK ((employees >= 0)),
-    CONSTRAINT companies_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
-    CONSTRAINT companies_industry_check CHECK ((char_length(industry) <= 100)),
-    CONSTRAINT companies_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
-    CONSTRAINT companies_notes_check CHECK ((char_length(notes) <= 20000)),
-    CONSTRAINT companies_phone_check CHECK ((char_length(phone) <= 50)),
-    CONSTRAINT companies_postal_code_check CHECK ((char_length(postal_code) <= 20)),
-    CONSTRAINT companies_region_check CHECK ((char_length(region) <= 100)),
-    CONSTRAINT companies_street_check CHECK ((char_length(street) <= 200)),
-    CONSTRAINT companies_website_check CHECK ((char_length(website) <= 500))
-);
-
-ALTER TABLE ONLY public.companies FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.companies OWNER TO gardenos_owner;
-
-CREATE TABLE public.contacts (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    agency_id uuid NOT NULL,
-    external_id text,
-    first_name text,
-    last_name text,
-    email text,
-    phone text,
-    mobile text,
-    job_title text,
-    company_id uuid,
-    website text,
-    street text,
-    postal_code text,
-    city text,
-    region text,
-    country text,
-    source text,
-    do_not_contact boolean DEFAULT false NOT NULL,
-    notes text,
-    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
-    owner_id uuid,
-    version bigint DEFAULT 1 NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone,
-    last_name_key text GENERATED ALWAYS AS (lower(last_name)) STORED,
-    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
-    CONSTRAINT contacts_city_check CHECK ((char_length(city) <= 200)),
-    CONSTRAINT contacts_country_check CHECK ((char_length(country) <= 100)),
-    CONSTRAINT contacts_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
-    CONSTRAINT contacts_email_check CHECK ((char_length(email) <= 320)),
-    CONSTRAINT contacts_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
-    CONSTRAINT contacts_first_name_check CHECK ((char_length(first_name) <= 200)),
-    CONSTRAINT contacts_job_title_check CHECK ((char_length(job_title) <= 200)),
-    CONSTRAINT contacts_last_name_check CHECK ((char_length(last_name) <= 200)),
-    CONSTRAINT contacts_mobile_check CHECK ((char_length(mobile) <= 50)),
-    CONSTRAINT contacts_named CHECK ((num_nonnulls(first_name, last_name, email, phone, mobile, external_id) > 0)),
-    CONSTRAINT contacts_notes_check CHECK ((char_length(notes) <= 20000)),
-    CONSTRAINT contacts_phone_check CHECK ((char_length(phone) <= 50)),
-    CONSTRAINT contacts_postal_code_check CHECK ((char_length(postal_code) <= 20)),
-    CONSTRAINT contacts_region_check CHECK ((char_length(region) <= 100)),
-    CONSTRAINT contacts_source_check CHECK ((char_length(source) <= 100)),
-    CONSTRAINT contacts_street_check CHECK ((char_length(street) <= 200)),
-    CONSTRAINT contacts_website_check CHECK ((char_length(website) <= 500))
-);
-
-ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.contacts OWNER TO gardenos_owner;
-
-CREATE TABLE public.leads (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    agency_id uuid NOT NULL,
-    external_id text,
-    first_name text,
-    last_name text,
-    email text,
-    phone text,
-    company text,
-    job_title text,
-    website text,
-    city text,
-    country text,
-    source text,
-    status text DEFAULT 'new'::text NOT NULL,
-    notes text,
-    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
-    owner_id uuid,
-    import_id uuid,
-    quality_score smallint,
-    conversion_probability double precision,
-    scored_at timestamp with time zone,
-    version bigint DEFAULT 1 NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleted_at timestamp with time zone,
-    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
-    score_rank smallint GENERATED ALWAYS AS (COALESCE((quality_score)::integer, '-1'::integer)) STORED,
-    converted_at timestamp with time zone,
-    converted_contact_id uuid,
-    converted_company_id uuid,
-    converted_deal_id uuid,
-    CONSTRAINT leads_city_check CHECK ((char_length(city) <= 200)),
-    CONSTRAINT leads_company_check CHECK ((char_length(company) <= 200)),
-    CONSTRAINT leads_conversion_probability_check CHECK (((conversion_probability >= (0)::double precision) AND (conversion_probability <= (1)::double precision))),
-    CONSTRAINT leads_country_check CHECK ((char_length(country) <= 100)),
-    CONSTRAINT leads_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
-    CONSTRAINT leads_email_check CHECK ((char_length(email) <= 320)),
-    CONSTRAINT leads_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
-    CONSTRAINT leads_first_name_check CHECK ((char_length(first_name) <= 200)),
-    CONSTRAINT leads_job_title_check CHECK ((char_length(job_title) <= 200)),
-    CONSTRAINT leads_last_name_check CHECK ((char_length(last_name) <= 200)),
-    CONSTRAINT leads_notes_check CHECK ((char_length(notes) <= 20000)),
-    CONSTRAINT leads_phone_check CHECK ((char_length(phone) <= 50)),
-    CONSTRAINT leads_quality_score_check CHECK (((quality_score >= 0) AND (quality_score <= 100))),
-    CONSTRAINT leads_source_check CHECK ((char_length(source) <= 100)),
-    CONSTRAINT leads_status_check CHECK ((status = ANY (ARRAY['new'::text, 'contacted'::text, 'qualified'::text, 'unqualified'::text, 'converted'::text, 'lost'::text]))),
-    CONSTRAINT leads_website_check CHECK ((char_length(website) <= 500)),
-    CONSTRAINT score_is_whole CHECK ((((quality_score IS NULL) = (scored_at IS NULL)) AND ((conversion_probability IS NULL) = (scored_at IS NULL))))
-);
-
-ALTER TABLE ONLY public.leads FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.leads OWNER TO gardenos_owner;
-
-CREATE FUNCTION app.reads_both(entity text, one uuid, other uuid) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN CASE entity WHEN 'leads'::text THEN (SELECT (count(*) = 2) FROM public.leads r WHERE ((r.id = ANY (ARRAY[reads_both.one, reads_both.other])) AND (r.deleted_at IS NULL))) WHEN 'contacts'::text THEN (SELECT (count(*) = 2) FROM public.contacts r WHERE ((r.id = ANY (ARRAY[reads_both.one, reads_both.other])) AND (r.deleted_at IS NULL))) ELSE (SELECT (count(*) = 2) FROM public.companies r WHERE ((r.id = ANY (ARRAY[reads_both.one, reads_both.other])) AND (r.deleted_at IS NULL))) END;
-
-ALTER FUNCTION app.reads_both(entity text, one uuid, other uuid) OWNER TO gardenos_owner;
-
 CREATE FUNCTION app.record(relation regclass, without text[] DEFAULT '{}'::text[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2529,6 +2370,159 @@ ALTER TABLE ONLY public.agencies FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.agencies OWNER TO gardenos_owner;
 
 COMMENT ON COLUMN public.agencies.default_country IS 'Where telephone numbers without an international prefix are dialled, by ISO 3166.';
+
+CREATE TABLE public.companies (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    external_id text,
+    name text NOT NULL,
+    domain text,
+    industry text,
+    employees integer,
+    phone text,
+    website text,
+    street text,
+    postal_code text,
+    city text,
+    region text,
+    country text,
+    notes text,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_id uuid,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    name_key text GENERATED ALWAYS AS (lower(name)) STORED,
+    domain_key text GENERATED ALWAYS AS (lower(domain)) STORED,
+    CONSTRAINT companies_city_check CHECK ((char_length(city) <= 200)),
+    CONSTRAINT companies_country_check CHECK ((char_length(country) <= 100)),
+    CONSTRAINT companies_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT companies_domain_check CHECK ((char_length(domain) <= 253)),
+    CONSTRAINT companies_employees_check CHECK ((employees >= 0)),
+    CONSTRAINT companies_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+    CONSTRAINT companies_industry_check CHECK ((char_length(industry) <= 100)),
+    CONSTRAINT companies_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT companies_notes_check CHECK ((char_length(notes) <= 20000)),
+    CONSTRAINT companies_phone_check CHECK ((char_length(phone) <= 50)),
+    CONSTRAINT companies_postal_code_check CHECK ((char_length(postal_code) <= 20)),
+    CONSTRAINT companies_region_check CHECK ((char_length(region) <= 100)),
+    CONSTRAINT companies_street_check CHECK ((char_length(street) <= 200)),
+    CONSTRAINT companies_website_check CHECK ((char_length(website) <= 500))
+);
+
+ALTER TABLE ONLY public.companies FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.companies OWNER TO gardenos_owner;
+
+CREATE TABLE public.contacts (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    external_id text,
+    first_name text,
+    last_name text,
+    email text,
+    phone text,
+    mobile text,
+    job_title text,
+    company_id uuid,
+    website text,
+    street text,
+    postal_code text,
+    city text,
+    region text,
+    country text,
+    source text,
+    do_not_contact boolean DEFAULT false NOT NULL,
+    notes text,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_id uuid,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    last_name_key text GENERATED ALWAYS AS (lower(last_name)) STORED,
+    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
+    CONSTRAINT contacts_city_check CHECK ((char_length(city) <= 200)),
+    CONSTRAINT contacts_country_check CHECK ((char_length(country) <= 100)),
+    CONSTRAINT contacts_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT contacts_email_check CHECK ((char_length(email) <= 320)),
+    CONSTRAINT contacts_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+    CONSTRAINT contacts_first_name_check CHECK ((char_length(first_name) <= 200)),
+    CONSTRAINT contacts_job_title_check CHECK ((char_length(job_title) <= 200)),
+    CONSTRAINT contacts_last_name_check CHECK ((char_length(last_name) <= 200)),
+    CONSTRAINT contacts_mobile_check CHECK ((char_length(mobile) <= 50)),
+    CONSTRAINT contacts_named CHECK ((num_nonnulls(first_name, last_name, email, phone, mobile, external_id) > 0)),
+    CONSTRAINT contacts_notes_check CHECK ((char_length(notes) <= 20000)),
+    CONSTRAINT contacts_phone_check CHECK ((char_length(phone) <= 50)),
+    CONSTRAINT contacts_postal_code_check CHECK ((char_length(postal_code) <= 20)),
+    CONSTRAINT contacts_region_check CHECK ((char_length(region) <= 100)),
+    CONSTRAINT contacts_source_check CHECK ((char_length(source) <= 100)),
+    CONSTRAINT contacts_street_check CHECK ((char_length(street) <= 200)),
+    CONSTRAINT contacts_website_check CHECK ((char_length(website) <= 500))
+);
+
+ALTER TABLE ONLY public.contacts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.contacts OWNER TO gardenos_owner;
+
+CREATE TABLE public.leads (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    external_id text,
+    first_name text,
+    last_name text,
+    email text,
+    phone text,
+    company text,
+    job_title text,
+    website text,
+    city text,
+    country text,
+    source text,
+    status text DEFAULT 'new'::text NOT NULL,
+    notes text,
+    custom jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_id uuid,
+    import_id uuid,
+    quality_score smallint,
+    conversion_probability double precision,
+    scored_at timestamp with time zone,
+    version bigint DEFAULT 1 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    email_key text GENERATED ALWAYS AS (lower(email)) STORED,
+    score_rank smallint GENERATED ALWAYS AS (COALESCE((quality_score)::integer, '-1'::integer)) STORED,
+    converted_at timestamp with time zone,
+    converted_contact_id uuid,
+    converted_company_id uuid,
+    converted_deal_id uuid,
+    CONSTRAINT leads_city_check CHECK ((char_length(city) <= 200)),
+    CONSTRAINT leads_company_check CHECK ((char_length(company) <= 200)),
+    CONSTRAINT leads_conversion_probability_check CHECK (((conversion_probability >= (0)::double precision) AND (conversion_probability <= (1)::double precision))),
+    CONSTRAINT leads_country_check CHECK ((char_length(country) <= 100)),
+    CONSTRAINT leads_custom_check CHECK ((jsonb_typeof(custom) = 'object'::text)),
+    CONSTRAINT leads_email_check CHECK ((char_length(email) <= 320)),
+    CONSTRAINT leads_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+    CONSTRAINT leads_first_name_check CHECK ((char_length(first_name) <= 200)),
+    CONSTRAINT leads_job_title_check CHECK ((char_length(job_title) <= 200)),
+    CONSTRAINT leads_last_name_check CHECK ((char_length(last_name) <= 200)),
+    CONSTRAINT leads_notes_check CHECK ((char_length(notes) <= 20000)),
+    CONSTRAINT leads_phone_check CHECK ((char_length(phone) <= 50)),
+    CONSTRAINT leads_quality_score_check CHECK (((quality_score >= 0) AND (quality_score <= 100))),
+    CONSTRAINT leads_source_check CHECK ((char_length(source) <= 100)),
+    CONSTRAINT leads_status_check CHECK ((status = ANY (ARRAY['new'::text, 'contacted'::text, 'qualified'::text, 'unqualified'::text, 'converted'::text, 'lost'::text]))),
+    CONSTRAINT leads_website_check CHECK ((char_length(website) <= 500)),
+    CONSTRAINT score_is_whole CHECK ((((quality_score IS NULL) = (scored_at IS NULL)) AND ((conversion_probability IS NULL) = (scored_at IS NULL))))
+);
+
+ALTER TABLE ONLY public.leads FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.leads OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.unswept(margin interval, most integer) RETURNS TABLE(agency_id uuid)
     LANGUAGE sql STABLE
@@ -4850,13 +4844,19 @@ ALTER TABLE ONLY public.webhooks
 
 ALTER TABLE app.likeness_keys ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY likeness_keys_forget ON app.likeness_keys TO gardenos_owner USING ((current_setting('role'::text) = 'gardenos_worker'::text)) WITH CHECK (false);
-
 CREATE POLICY likeness_keys_owner ON app.likeness_keys TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY likeness_keys_purge ON app.likeness_keys FOR DELETE TO gardenos_worker USING (true);
+
+CREATE POLICY likeness_keys_purged ON app.likeness_keys FOR SELECT TO gardenos_worker USING (true);
+
+CREATE POLICY likeness_keys_select ON app.likeness_keys FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 ALTER TABLE app.likeness_swept ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY likeness_swept_owner ON app.likeness_swept TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY likeness_swept_select ON app.likeness_swept FOR SELECT TO authenticated USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY likeness_swept_worker ON app.likeness_swept FOR SELECT TO gardenos_worker USING (true);
 
@@ -4965,6 +4965,8 @@ CREATE POLICY agencies_select ON public.agencies FOR SELECT TO authenticated, ga
 CREATE POLICY agencies_sign_in ON public.agencies FOR SELECT TO gardenos_auth USING (true);
 
 CREATE POLICY agencies_update ON public.agencies FOR UPDATE TO authenticated USING (((id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY agencies_worker ON public.agencies FOR SELECT TO gardenos_worker USING (true);
 
 ALTER TABLE public.agent_overrides ENABLE ROW LEVEL SECURITY;
 
@@ -5418,13 +5420,32 @@ ALTER TABLE public.duplicates ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY duplicates_delete ON public.duplicates FOR DELETE TO authenticated USING (false);
 
-CREATE POLICY duplicates_forget ON public.duplicates TO gardenos_owner USING ((current_setting('role'::text) = 'gardenos_worker'::text)) WITH CHECK (false);
-
 CREATE POLICY duplicates_insert ON public.duplicates FOR INSERT TO authenticated WITH CHECK (false);
 
 CREATE POLICY duplicates_owner ON public.duplicates TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
-CREATE POLICY duplicates_select ON public.duplicates FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND app.reads_both(entity, first_id, second_id)));
+CREATE POLICY duplicates_purge ON public.duplicates FOR DELETE TO gardenos_worker USING (true);
+
+CREATE POLICY duplicates_purged ON public.duplicates FOR SELECT TO gardenos_worker USING (true);
+
+CREATE POLICY duplicates_select ON public.duplicates FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE entity
+    WHEN 'leads'::text THEN ((EXISTS ( SELECT
+       FROM public.leads r
+      WHERE ((r.id = duplicates.first_id) AND (r.deleted_at IS NULL)))) AND (EXISTS ( SELECT
+       FROM public.leads r
+      WHERE ((r.id = duplicates.second_id) AND (r.deleted_at IS NULL)))))
+    WHEN 'contacts'::text THEN ((EXISTS ( SELECT
+       FROM public.contacts r
+      WHERE ((r.id = duplicates.first_id) AND (r.deleted_at IS NULL)))) AND (EXISTS ( SELECT
+       FROM public.contacts r
+      WHERE ((r.id = duplicates.second_id) AND (r.deleted_at IS NULL)))))
+    ELSE ((EXISTS ( SELECT
+       FROM public.companies r
+      WHERE ((r.id = duplicates.first_id) AND (r.deleted_at IS NULL)))) AND (EXISTS ( SELECT
+       FROM public.companies r
+      WHERE ((r.id = duplicates.second_id) AND (r.deleted_at IS NULL)))))
+END));
 
 CREATE POLICY duplicates_update ON public.duplicates FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_write() AS can_write))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
@@ -6076,6 +6097,14 @@ GRANT ALL ON SCHEMA public TO gardenos_owner;
 
 REVOKE ALL ON FUNCTION app.activities_search_fill() FROM PUBLIC;
 
+GRANT DELETE ON TABLE app.likeness_keys TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE app.likeness_keys TO gardenos_worker;
+
+GRANT SELECT(entity) ON TABLE app.likeness_keys TO gardenos_worker;
+
+GRANT SELECT(record_id) ON TABLE app.likeness_keys TO gardenos_worker;
+
 REVOKE ALL ON FUNCTION app.alike(kind text, keys text[], most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.alike(kind text, keys text[], most integer) TO authenticated;
 
@@ -6164,6 +6193,31 @@ GRANT ALL ON FUNCTION app.purge_imports(keep interval, most integer) TO gardenos
 REVOKE ALL ON FUNCTION app.purge_jobs(keep interval, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.purge_jobs(keep interval, most integer) TO gardenos_worker;
 
+REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.record_changes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) TO authenticated;
+
+REVOKE ALL ON FUNCTION app.search(q text, kinds text[], most integer, best integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search(q text, kinds text[], most integer, best integer) TO authenticated;
+
+REVOKE ALL ON FUNCTION app.search_kind(agency uuid, kind text, owners uuid[], said tsquery, either tsquery, whole tsquery, most integer, best integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search_kind(agency uuid, kind text, owners uuid[], said tsquery, either tsquery, whole tsquery, most integer, best integer) TO gardenos_owner;
+
+REVOKE ALL ON FUNCTION app.sweep_words(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.sweep_words(most integer) TO gardenos_worker;
+
+REVOKE ALL ON FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) TO authenticated;
+
+GRANT SELECT,UPDATE ON TABLE public.agencies TO authenticated;
+GRANT SELECT ON TABLE public.agencies TO gardenos_agent;
+GRANT SELECT,INSERT ON TABLE public.agencies TO gardenos_auth;
+
+GRANT SELECT(id) ON TABLE public.agencies TO gardenos_worker;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.companies TO authenticated;
 GRANT SELECT ON TABLE public.companies TO gardenos_agent;
 GRANT DELETE ON TABLE public.companies TO gardenos_worker;
@@ -6205,29 +6259,6 @@ GRANT UPDATE(scored_at) ON TABLE public.leads TO gardenos_agent;
 GRANT SELECT(updated_at) ON TABLE public.leads TO gardenos_worker;
 
 GRANT SELECT(deleted_at) ON TABLE public.leads TO gardenos_worker;
-
-REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION app.record_changes() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) TO authenticated;
-
-REVOKE ALL ON FUNCTION app.search(q text, kinds text[], most integer, best integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.search(q text, kinds text[], most integer, best integer) TO authenticated;
-
-REVOKE ALL ON FUNCTION app.search_kind(agency uuid, kind text, owners uuid[], said tsquery, either tsquery, whole tsquery, most integer, best integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.search_kind(agency uuid, kind text, owners uuid[], said tsquery, either tsquery, whole tsquery, most integer, best integer) TO gardenos_owner;
-
-REVOKE ALL ON FUNCTION app.sweep_words(most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.sweep_words(most integer) TO gardenos_worker;
-
-REVOKE ALL ON FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) TO authenticated;
-
-GRANT SELECT,UPDATE ON TABLE public.agencies TO authenticated;
-GRANT SELECT ON TABLE public.agencies TO gardenos_agent;
-GRANT SELECT,INSERT ON TABLE public.agencies TO gardenos_auth;
 
 REVOKE ALL ON FUNCTION app.unswept(margin interval, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.unswept(margin interval, most integer) TO gardenos_worker;
@@ -6419,6 +6450,15 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.dispatch_pauses TO authenticated;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dispatch_pauses TO gardenos_worker;
 
 GRANT SELECT ON TABLE public.duplicates TO authenticated;
+GRANT DELETE ON TABLE public.duplicates TO gardenos_worker;
+
+GRANT SELECT(agency_id) ON TABLE public.duplicates TO gardenos_worker;
+
+GRANT SELECT(entity) ON TABLE public.duplicates TO gardenos_worker;
+
+GRANT SELECT(first_id) ON TABLE public.duplicates TO gardenos_worker;
+
+GRANT SELECT(second_id) ON TABLE public.duplicates TO gardenos_worker;
 
 GRANT UPDATE(state) ON TABLE public.duplicates TO authenticated;
 

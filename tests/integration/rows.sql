@@ -33,6 +33,13 @@ SELECT app.agency_id(), 'bob@example.org', 'agent', sha256('token'), now();
 INSERT INTO bulk_jobs (agency_id, entity, created_by, role, total) SELECT app.agency_id(), 'leads', app.user_id(), app.user_role(), 1;
 INSERT INTO bulk_chunks (agency_id, job_id, number, operations)
 SELECT agency_id, id, 0, '[]' FROM bulk_jobs WHERE agency_id = app.agency_id();
+INSERT INTO app.likeness_keys (agency_id, entity, key, record_id)
+SELECT agency_id, 'companies', 'name:anal', id FROM companies WHERE agency_id = app.agency_id();
+INSERT INTO app.likeness_swept (agency_id, entity, at, record_id)
+SELECT agency_id, 'companies', now(), id FROM companies WHERE agency_id = app.agency_id();
+INSERT INTO companies (agency_id, name) SELECT app.agency_id(), 'Analytical Engine';
+INSERT INTO duplicates (agency_id, entity, first_id, second_id, score, reasons)
+SELECT app.agency_id(), 'companies', min(id::text)::uuid, max(id::text)::uuid, 0.8, '{name}' FROM companies WHERE agency_id = app.agency_id();
 INSERT INTO imports (agency_id, created_by, role, state, rows_total)
 SELECT app.agency_id(), app.user_id(), app.user_role(), 'running', 1;
 INSERT INTO import_chunks (agency_id, import_id, number, first_row, rows, data)

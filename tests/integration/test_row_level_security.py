@@ -36,7 +36,10 @@ LOGIN = "gardenos_app"
 TENANTS = (Role.AUTHENTICATED, Role.AGENT)
 ACROSS_AGENCIES: Mapping[str, set[str]] = {
     "gardenos_worker": {
+        "agencies",
         "agent_tasks",
+        "app.likeness_keys",
+        "app.likeness_swept",
         "app.record_count_changes",
         "app.record_counts",
         "app.search_documents",
@@ -51,6 +54,7 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "deals",
         "dispatch_limits",
         "dispatch_pauses",
+        "duplicates",
         "follow_ups",
         "idempotency_keys",
         "import_chunks",

@@ -49,9 +49,14 @@ def person_words(values: Values) -> list[str]:
     return sorted(word for name in said if name for word in plain(str(name)))
 
 
+def _numbers(words: Sequence[str]) -> list[str]:
+    """Numbers in a name are no spelling: branch 12 is not branch 13."""
+    return sorted(word for word in words if any(c.isdigit() for c in word))
+
+
 def _alike(one: Sequence[str], other: Sequence[str]) -> float:
     """How alike two names are, from 0 to 1: by the runs of letters that they share."""
-    if not one or not other:
+    if not one or not other or _numbers(one) != _numbers(other):
         return 0.0
     return SequenceMatcher(None, " ".join(one), " ".join(other), autojunk=False).ratio()
 

@@ -109,6 +109,8 @@ async def create(
         values = await entity.prepare(session, values)
     asks = entity.likeness if alone else None
     if asks is not None and not sure:
+        # Who may store nothing is told that, and not what is there.
+        session.claims.require_writer()
         await asks.refuse(session, values)
     given = {name: value for name, value in values.items() if value is not None}
     claims = session.claims

@@ -53,21 +53,27 @@ CREATE POLICY likeness_keys_owner ON app.likeness_keys TO gardenos_owner
   USING (agency_id = (SELECT app.agency_id())) WITH CHECK (agency_id = (SELECT app.agency_id()));
 CREATE POLICY likeness_swept_owner ON app.likeness_swept TO gardenos_owner
   USING (agency_id = (SELECT app.agency_id())) WITH CHECK (agency_id = (SELECT app.agency_id()));
+-- Granted to nobody but by the functions below; were it, an agency would see its own.
+CREATE POLICY likeness_keys_select ON app.likeness_keys FOR SELECT TO authenticated USING (agency_id = (SELECT app.agency_id()));
+CREATE POLICY likeness_swept_select ON app.likeness_swept FOR SELECT TO authenticated USING (agency_id = (SELECT app.agency_id()));
 CREATE POLICY likeness_swept_worker ON app.likeness_swept FOR SELECT TO gardenos_worker USING (true);
 GRANT SELECT ON app.likeness_swept TO gardenos_worker;
+CREATE POLICY agencies_worker ON public.agencies FOR SELECT TO gardenos_worker USING (true);
+GRANT SELECT (id) ON public.agencies TO gardenos_worker;
 GRANT SELECT (updated_at) ON public.leads, public.contacts, public.companies TO gardenos_worker;
 CREATE POLICY duplicates_owner ON public.duplicates TO gardenos_owner
   USING (agency_id = (SELECT app.agency_id())) WITH CHECK (agency_id = (SELECT app.agency_id()));
 
 -- A pair is for whoever reads both.
-CREATE FUNCTION app.reads_both(entity text, one uuid, other uuid) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN CASE entity
-  WHEN 'leads' THEN (SELECT count(*) = 2 FROM public.leads r WHERE r.id IN (one, other) AND r.deleted_at IS NULL)
-  WHEN 'contacts' THEN (SELECT count(*) = 2 FROM public.contacts r WHERE r.id IN (one, other) AND r.deleted_at IS NULL)
-  ELSE (SELECT count(*) = 2 FROM public.companies r WHERE r.id IN (one, other) AND r.deleted_at IS NULL) END;
 CREATE POLICY duplicates_select ON public.duplicates FOR SELECT TO authenticated
-  USING (agency_id = (SELECT app.agency_id()) AND app.reads_both(entity, first_id, second_id));
+  USING (agency_id = (SELECT app.agency_id())
+         AND CASE entity
+               WHEN 'leads' THEN EXISTS (SELECT FROM public.leads r WHERE r.id = first_id AND r.deleted_at IS NULL)
+                         AND EXISTS (SELECT FROM public.leads r WHERE r.id = second_id AND r.deleted_at IS NULL)
+               WHEN 'contacts' THEN EXISTS (SELECT FROM public.contacts r WHERE r.id = first_id AND r.deleted_at IS NULL)
+                         AND EXISTS (SELECT FROM public.contacts r WHERE r.id = second_id AND r.deleted_at IS NULL)
+               ELSE EXISTS (SELECT FROM public.companies r WHERE r.id = first_id AND r.deleted_at IS NULL)
+                         AND EXISTS (SELECT FROM public.companies r WHERE r.id = second_id AND r.deleted_at IS NULL) END);
 CREATE POLICY duplicates_insert ON public.duplicates FOR INSERT TO authenticated WITH CHECK (false);
 CREATE POLICY duplicates_update ON public.duplicates FOR UPDATE TO authenticated
   USING (agency_id = (SELECT app.agency_id()) AND (SELECT app.can_write())) WITH CHECK (agency_id = (SELECT app.agency_id()));
@@ -176,7 +182,7 @@ GRANT EXECUTE ON FUNCTION app.unswept TO gardenos_worker;
 
 -- What a record is found by, and the pairs it is in, go when it is erased or purged.
 CREATE FUNCTION app.forget_likeness() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   DELETE FROM app.likeness_keys k USING old_rows o
    WHERE k.agency_id = o.agency_id AND k.entity = TG_TABLE_NAME AND k.record_id = o.id;
@@ -185,10 +191,12 @@ BEGIN
   RETURN NULL;
 END
 $$;
-CREATE POLICY likeness_keys_forget ON app.likeness_keys TO gardenos_owner
-  USING (current_setting('role') = 'gardenos_worker') WITH CHECK (false);
-CREATE POLICY duplicates_forget ON public.duplicates TO gardenos_owner
-  USING (current_setting('role') = 'gardenos_worker') WITH CHECK (false);
+CREATE POLICY likeness_keys_purge ON app.likeness_keys FOR DELETE TO gardenos_worker USING (true);
+CREATE POLICY likeness_keys_purged ON app.likeness_keys FOR SELECT TO gardenos_worker USING (true);
+CREATE POLICY duplicates_purge ON public.duplicates FOR DELETE TO gardenos_worker USING (true);
+CREATE POLICY duplicates_purged ON public.duplicates FOR SELECT TO gardenos_worker USING (true);
+GRANT SELECT (agency_id, entity, record_id), DELETE ON app.likeness_keys TO gardenos_worker;
+GRANT SELECT (agency_id, entity, first_id, second_id), DELETE ON public.duplicates TO gardenos_worker;
 CREATE TRIGGER leads_forget_likeness AFTER DELETE ON public.leads REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION app.forget_likeness();
 CREATE TRIGGER contacts_forget_likeness AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS old_rows

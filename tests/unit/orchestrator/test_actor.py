@@ -244,8 +244,12 @@ async def test_a_size_that_was_asked_for_outlives_the_orchestrator(
         def override() -> Any:
             return second.snapshot()["agents"]["patient"]["override"]
 
+        def noted() -> Any:
+            pools = decode(board.notes[POOLS]).get("pools", {}) if POOLS in board.notes else {}
+            return pools.get("patient", {}).get("override")
+
         assert await told(board, override, bool) == 3
-        assert decode(board.notes[POOLS])["pools"]["patient"]["override"] == 3
+        assert await told(board, noted, bool) == 3
 
 
 async def test_it_says_why_the_head_of_a_lane_waits_and_no_more_than_a_few(
