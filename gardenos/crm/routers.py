@@ -21,6 +21,7 @@ from gardenos.crm.custom_fields.routes import router as custom_fields
 from gardenos.crm.dashboard.routes import router as dashboard
 from gardenos.crm.deals.routes import boards
 from gardenos.crm.deals.routes import router as deals
+from gardenos.crm.duplicates.merge_routes import router as merges
 from gardenos.crm.duplicates.routes import router as duplicates
 from gardenos.crm.feed.routes import router as events
 from gardenos.crm.leads.routes import router as leads
@@ -59,6 +60,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     dashboard,
     search,
     duplicates,
+    merges,
     views,
     attachments,
     attachment_content,

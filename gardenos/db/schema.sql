@@ -127,6 +127,32 @@ END;
 
 ALTER FUNCTION app.alike(kind text, keys text[], most integer) OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.begin_merge(kind text, kept uuid, gone uuid) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  was jsonb[];
+  made uuid;
+BEGIN
+  IF NOT app.can_write() THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Your role only reads.';
+  END IF;
+  -- Locked in one order, so that two who merge the same take turns.
+  EXECUTE format('SELECT array_agg(to_jsonb(r) ORDER BY r.id = $2) FROM (SELECT * FROM public.%I r WHERE r.id IN ($1, $2) AND r.deleted_at IS NULL ORDER BY r.id FOR UPDATE) r', kind)
+    INTO was USING kept, gone;
+  IF cardinality(was) IS DISTINCT FROM 2 THEN
+    RETURN NULL;
+  END IF;
+  INSERT INTO public.merges (agency_id, entity, kept_id, gone_id, kept_before, gone_before, merged_by)
+  VALUES (app.agency_id(), kind, kept, gone, was[1], was[2], app.user_id())
+  RETURNING id INTO made;
+  RETURN made;
+END
+$_$;
+
+ALTER FUNCTION app.begin_merge(kind text, kept uuid, gone uuid) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.key_allows(entity text, verb text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ((NOT COALESCE((app.claims() ? 'scopes'::text), false)) OR ((app.claims() -> 'scopes'::text) ?| CASE verb WHEN 'read'::text THEN ARRAY['read'::text, 'write'::text, (entity || ':read'::text), (entity || ':write'::text)] ELSE ARRAY['write'::text, (entity || ':write'::text)] END));
@@ -514,6 +540,27 @@ CREATE FUNCTION app.count_readable(entity text) RETURNS TABLE(status text, n big
 $$;
 
 ALTER FUNCTION app.count_readable(entity text) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.count_references(kind text, id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  counted jsonb := '{}';
+  r record;
+  n bigint;
+BEGIN
+  FOR r IN SELECT * FROM app.references_to(kind) LOOP
+    EXECUTE format('SELECT count(*) FROM %s WHERE agency_id = $1 AND %I = $2', r.relation, r.field) INTO n USING app.agency_id(), id;
+    IF n > 0 THEN
+      counted := counted || jsonb_build_object(r.relation || '.' || r.field, n);
+    END IF;
+  END LOOP;
+  RETURN counted;
+END
+$_$;
+
+ALTER FUNCTION app.count_references(kind text, id uuid) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.count_update() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -917,6 +964,24 @@ $$;
 
 ALTER FUNCTION app.end_cancelled_task() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.end_merge(merge uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  m public.merges;
+BEGIN
+  SELECT * INTO m FROM public.merges s WHERE s.id = merge AND s.merged_by = app.user_id() AND s.kept_after IS NULL;
+  IF FOUND THEN
+    EXECUTE format('UPDATE public.merges s SET kept_after = (SELECT to_jsonb(r) FROM public.%I r WHERE r.id = s.kept_id) WHERE s.id = $1', m.entity) USING merge;
+    DELETE FROM public.duplicates d
+     WHERE d.entity = m.entity AND (d.first_id = m.gone_id OR d.second_id = m.gone_id);
+  END IF;
+END
+$_$;
+
+ALTER FUNCTION app.end_merge(merge uuid) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.enter_stage() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -946,6 +1011,10 @@ BEGIN
   END IF;
   DELETE FROM app.likeness_keys k WHERE k.record_id = ANY (lead_ids || contact_ids);
   DELETE FROM public.duplicates d WHERE d.first_id = ANY (lead_ids || contact_ids) OR d.second_id = ANY (lead_ids || contact_ids);
+  entity := 'merges';
+  DELETE FROM public.merges m WHERE m.kept_id = ANY (lead_ids || contact_ids) OR m.gone_id = ANY (lead_ids || contact_ids);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN NEXT;
   RETURN QUERY SELECT r.entity, r.rows FROM app.erase_imports(lead_ids, contact_ids, emails) r;
 END
 $$;
@@ -1239,6 +1308,8 @@ BEGIN
    WHERE k.agency_id = o.agency_id AND k.entity = TG_TABLE_NAME AND k.record_id = o.id;
   DELETE FROM public.duplicates d USING old_rows o
    WHERE d.agency_id = o.agency_id AND d.entity = TG_TABLE_NAME AND o.id IN (d.first_id, d.second_id);
+  DELETE FROM public.merges m USING old_rows o
+   WHERE m.agency_id = o.agency_id AND m.entity = TG_TABLE_NAME AND o.id IN (m.kept_id, m.gone_id);
   RETURN NULL;
 END
 $$;
@@ -1728,6 +1799,39 @@ END;
 
 ALTER FUNCTION app.member_names() OWNER TO gardenos_owner;
 
+CREATE FUNCTION app.move_references(merge uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  m public.merges;
+  r record;
+  ids jsonb;
+  found_ids jsonb := '{}';
+  gone_tags jsonb := '[]';
+BEGIN
+  SELECT * INTO m FROM public.merges s WHERE s.id = merge AND s.merged_by = app.user_id() AND s.kept_after IS NULL;
+  IF NOT FOUND OR NOT app.can_write() THEN
+    RAISE insufficient_privilege USING MESSAGE = 'This merge is another''s, or done.';
+  END IF;
+  FOR r IN SELECT * FROM app.references_to(m.entity) LOOP
+    IF r.relation = 'public.taggings'::regclass::text THEN
+      EXECUTE format('WITH both AS (DELETE FROM %s t WHERE t.%I = $1 AND EXISTS (SELECT FROM %1$s k WHERE k.%2$I = $2 AND k.tag_id = t.tag_id) RETURNING t.*)
+        SELECT coalesce(jsonb_agg(to_jsonb(both)), ''[]'') FROM both', r.relation, r.field) INTO gone_tags USING m.gone_id, m.kept_id;
+    END IF;
+    EXECUTE format('WITH moved AS (UPDATE %s t SET %I = $2 WHERE t.%2$I = $1 AND t.agency_id = $3 RETURNING t.id) SELECT jsonb_agg(id) FROM moved', r.relation, r.field)
+      INTO ids USING m.gone_id, m.kept_id, m.agency_id;
+    IF ids IS NOT NULL THEN
+      found_ids := found_ids || jsonb_build_object(r.relation || '.' || r.field, ids);
+    END IF;
+  END LOOP;
+  UPDATE public.merges s SET moved = found_ids, dropped = gone_tags WHERE s.id = merge;
+  RETURN found_ids;
+END
+$_$;
+
+ALTER FUNCTION app.move_references(merge uuid) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.note_stages() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -2054,6 +2158,49 @@ $$;
 
 ALTER FUNCTION app.record_changes() OWNER TO gardenos_owner;
 
+CREATE TABLE public.lead_conversions (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    status_before text NOT NULL,
+    contact_id uuid,
+    company_id uuid,
+    deal_id uuid,
+    contact_version bigint,
+    company_version bigint,
+    deal_version bigint,
+    converted_by uuid DEFAULT app.user_id(),
+    converted_at timestamp with time zone DEFAULT now() NOT NULL,
+    undone_by uuid,
+    undone_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.lead_conversions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.lead_conversions OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.references_to(kind text) RETURNS TABLE(relation text, field text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog'
+    BEGIN ATOMIC
+ SELECT ((c.conrelid)::regclass)::text AS conrelid,
+     (a.attname)::text AS attname
+    FROM (pg_constraint c
+      JOIN pg_attribute a ON (((a.attrelid = c.conrelid) AND (a.attnum = c.conkey[cardinality(c.conkey)]))))
+   WHERE ((c.contype = 'f'::"char") AND (c.confrelid = ((('public.'::text || references_to.kind))::regclass)::oid))
+ UNION
+  SELECT ('public.lead_conversions'::regclass)::text AS text,
+     'contact_id'::text
+   WHERE (references_to.kind = 'contacts'::text)
+ UNION
+  SELECT ('public.lead_conversions'::regclass)::text AS text,
+     'company_id'::text
+   WHERE (references_to.kind = 'companies'::text)
+  ORDER BY 1, 2;
+END;
+
+ALTER FUNCTION app.references_to(kind text) OWNER TO gardenos_owner;
+
 CREATE FUNCTION app.removed(record jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN COALESCE((SELECT jsonb_object_agg(f.key, jsonb_build_array(f.value, NULL::unknown)) AS jsonb_object_agg FROM jsonb_each(jsonb_strip_nulls(((removed.record - 'custom'::text) || app.flat(removed.record)))) f(key, value)), '{}'::jsonb);
@@ -2339,6 +2486,54 @@ CREATE FUNCTION app.unasked(operations bytea, words text[]) RETURNS bytea
     RETURN CASE WHEN (operations IS NOT NULL) THEN (SELECT convert_to((('['::text || COALESCE(string_agg(CASE WHEN ((p.said !~~ '{"op": "delete"%'::text) AND app.says(app.spoken(p.said), unasked.words)) THEN '{"op": "erased"}'::text ELSE p.said END, ', '::text ORDER BY p.n), ''::text)) || ']'::text), 'UTF8'::name) AS convert_to FROM app.parts(unasked.operations) p(said, n)) ELSE NULL::bytea END;
 
 ALTER FUNCTION app.unasked(operations bytea, words text[]) OWNER TO gardenos_owner;
+
+CREATE FUNCTION app.undo_merge(merge uuid) RETURNS text[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  m public.merges;
+  fields text[];
+  since text[];
+  now_is jsonb;
+  r record;
+BEGIN
+  SELECT * INTO m FROM public.merges s WHERE s.id = merge FOR UPDATE;
+  IF NOT FOUND OR NOT (app.can_administer() OR app.can_write() AND m.merged_by = app.user_id()) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'Only who merged records, or an owner or admin, takes that back.';
+  END IF;
+  EXECUTE format('SELECT to_jsonb(r) FROM public.%I r WHERE r.id = $1 AND r.deleted_at IS NOT NULL FOR UPDATE', m.entity) INTO now_is USING m.gone_id;
+  IF now_is IS NULL OR m.kept_after IS NULL OR m.undone_at IS NOT NULL THEN
+    RETURN ARRAY['id'];
+  END IF;
+  fields := ARRAY(SELECT a.attname::text FROM pg_attribute a
+                   WHERE a.attrelid = ('public.' || m.entity)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                     AND a.attname <> ALL (ARRAY['id', 'agency_id', 'created_by', 'created_at', 'updated_at', 'version', 'deleted_at'])
+                     AND m.kept_before -> a.attname::text IS DISTINCT FROM m.kept_after -> a.attname::text);
+  EXECUTE format('SELECT to_jsonb(r) FROM public.%I r WHERE r.id = $1 AND r.deleted_at IS NULL FOR UPDATE', m.entity) INTO now_is USING m.kept_id;
+  since := ARRAY(SELECT f FROM unnest(fields) f WHERE now_is -> f IS DISTINCT FROM m.kept_after -> f ORDER BY f);
+  IF cardinality(since) > 0 THEN
+    RETURN since;
+  END IF;
+  IF cardinality(fields) > 0 THEN
+    EXECUTE format('UPDATE public.%I l SET (%s) = ROW(%s) FROM (SELECT b.* FROM jsonb_populate_record(NULL::public.%1$I, $2) b) AS b WHERE l.id = $1', m.entity,
+      (SELECT string_agg(format('%I', f), ', ') FROM unnest(fields) f),
+      (SELECT string_agg(format('b.%I', f), ', ') FROM unnest(fields) f)) USING m.kept_id, m.kept_before;
+  END IF;
+  EXECUTE format('UPDATE public.%I l SET deleted_at = NULL, external_id = b.external_id FROM (SELECT x.* FROM jsonb_populate_record(NULL::public.%1$I, $2) x) AS b WHERE l.id = $1', m.entity)
+    USING m.gone_id, m.gone_before;
+  FOR r IN SELECT split_part(e.key, '.', 1) AS relation, split_part(e.key, '.', 2) AS field, e.value AS ids FROM jsonb_each(m.moved) AS e LOOP
+    EXECUTE format('UPDATE %I t SET %I = $1 WHERE t.%2$I = $2 AND t.agency_id = $3 AND t.id IN (SELECT i::uuid FROM jsonb_array_elements_text($4) i)', r.relation, r.field)
+      USING m.gone_id, m.kept_id, m.agency_id, r.ids;
+  END LOOP;
+  INSERT INTO public.taggings SELECT t.* FROM jsonb_populate_recordset(NULL::public.taggings, m.dropped) t
+      ON CONFLICT DO NOTHING;
+  UPDATE public.merges s SET undone_by = app.user_id(), undone_at = now() WHERE s.id = merge;
+  RETURN NULL;
+END
+$_$;
+
+ALTER FUNCTION app.undo_merge(merge uuid) OWNER TO gardenos_owner;
 
 CREATE FUNCTION app.unexplained(rejected bytea, words text[]) RETURNS bytea
     LANGUAGE sql STABLE
@@ -3309,27 +3504,6 @@ ALTER TABLE public.invitations OWNER TO gardenos_owner;
 
 COMMENT ON COLUMN public.invitations.digest IS 'SHA-256 of the token; never the token itself.';
 
-CREATE TABLE public.lead_conversions (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    agency_id uuid NOT NULL,
-    lead_id uuid NOT NULL,
-    status_before text NOT NULL,
-    contact_id uuid,
-    company_id uuid,
-    deal_id uuid,
-    contact_version bigint,
-    company_version bigint,
-    deal_version bigint,
-    converted_by uuid DEFAULT app.user_id(),
-    converted_at timestamp with time zone DEFAULT now() NOT NULL,
-    undone_by uuid,
-    undone_at timestamp with time zone
-);
-
-ALTER TABLE ONLY public.lead_conversions FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.lead_conversions OWNER TO gardenos_owner;
-
 CREATE TABLE public.lead_scores (
     id uuid DEFAULT uuidv7() NOT NULL,
     agency_id uuid NOT NULL,
@@ -3389,6 +3563,33 @@ CREATE TABLE public.llm_spend (
 ALTER TABLE ONLY public.llm_spend FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.llm_spend OWNER TO gardenos_owner;
+
+CREATE TABLE public.merges (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    entity text NOT NULL,
+    kept_id uuid NOT NULL,
+    gone_id uuid NOT NULL,
+    kept_before jsonb NOT NULL,
+    kept_after jsonb,
+    gone_before jsonb NOT NULL,
+    moved jsonb DEFAULT '{}'::jsonb NOT NULL,
+    dropped jsonb DEFAULT '[]'::jsonb NOT NULL,
+    merged_by uuid NOT NULL,
+    merged_at timestamp with time zone DEFAULT now() NOT NULL,
+    undone_by uuid,
+    undone_at timestamp with time zone,
+    CONSTRAINT merges_check CHECK ((gone_id <> kept_id)),
+    CONSTRAINT merges_entity_check CHECK ((entity = ANY (ARRAY['leads'::text, 'contacts'::text, 'companies'::text])))
+);
+
+ALTER TABLE ONLY public.merges FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.merges OWNER TO gardenos_owner;
+
+COMMENT ON COLUMN public.merges.moved IS 'The rows that referred to the record that went: ids, by table and column.';
+
+COMMENT ON COLUMN public.merges.dropped IS 'Tags that both carried, as they stood on the one that went.';
 
 CREATE TABLE public.operator_actions (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -3877,6 +4078,9 @@ ALTER TABLE ONLY public.llm_spend
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT members_pkey PRIMARY KEY (agency_id, user_id);
 
+ALTER TABLE ONLY public.merges
+    ADD CONSTRAINT merges_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.operator_actions
     ADD CONSTRAINT operator_actions_pkey PRIMARY KEY (id);
 
@@ -4143,6 +4347,10 @@ CREATE INDEX llm_calls_agency_idx ON public.llm_calls USING btree (agency_id, id
 CREATE INDEX llm_calls_recent_idx ON public.llm_calls USING btree (agency_id, created_at) INCLUDE (agent_type, input_tokens, output_tokens);
 
 CREATE INDEX members_user_id_idx ON public.members USING btree (user_id);
+
+CREATE INDEX merges_gone_idx ON public.merges USING btree (agency_id, gone_id);
+
+CREATE INDEX merges_kept_idx ON public.merges USING btree (agency_id, kept_id);
 
 CREATE INDEX outbox_agency_idx ON public.outbox USING btree (agency_id, txid, seq);
 
@@ -4454,6 +4662,12 @@ CREATE TRIGGER members_record_updates AFTER UPDATE ON public.members REFERENCING
 
 CREATE TRIGGER members_touch BEFORE UPDATE ON public.members FOR EACH ROW EXECUTE FUNCTION app.touch();
 
+CREATE TRIGGER merges_record_deletes AFTER DELETE ON public.merges REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('merges', 'agency_id', '{id}', '{kept_before,kept_after,gone_before,moved,dropped,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER merges_record_inserts AFTER INSERT ON public.merges REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('merges', 'agency_id', '{id}', '{kept_before,kept_after,gone_before,moved,dropped,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
+CREATE TRIGGER merges_record_updates AFTER UPDATE ON public.merges REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('merges', 'agency_id', '{id}', '{kept_before,kept_after,gone_before,moved,dropped,id,agency_id,created_by,created_at,updated_at,deleted_at,version}');
+
 CREATE TRIGGER permissions_record_deletes AFTER DELETE ON public.permissions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
 
 CREATE TRIGGER permissions_record_inserts AFTER INSERT ON public.permissions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION app.record_changes('permissions', 'agency_id', '{role,entity,verb}', '{role,entity,verb,agency_id,created_by,created_at,updated_at,deleted_at,version}');
@@ -4757,6 +4971,9 @@ ALTER TABLE ONLY public.members
 
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT members_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.merges
+    ADD CONSTRAINT merges_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.permissions
     ADD CONSTRAINT permissions_agency_id_fkey FOREIGN KEY (agency_id) REFERENCES public.agencies(id) ON DELETE CASCADE;
@@ -5580,6 +5797,8 @@ END));
 
 CREATE POLICY lead_conversions_owner ON public.lead_conversions FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+CREATE POLICY lead_conversions_owner_merge ON public.lead_conversions FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY lead_conversions_select ON public.lead_conversions FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
 CASE ( SELECT app.scope('leads'::text, 'read'::text) AS scope)
     WHEN 'agency'::text THEN true
@@ -5692,6 +5911,33 @@ CREATE POLICY members_sign_in ON public.members FOR SELECT TO supabase_auth_admi
 CREATE POLICY members_sign_up ON public.members FOR INSERT TO gardenos_auth WITH CHECK (true);
 
 CREATE POLICY members_update ON public.members FOR UPDATE TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND ( SELECT app.can_administer() AS can_administer))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+ALTER TABLE public.merges ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY merges_delete ON public.merges FOR DELETE TO authenticated USING (false);
+
+CREATE POLICY merges_insert ON public.merges FOR INSERT TO authenticated WITH CHECK (false);
+
+CREATE POLICY merges_owner ON public.merges TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY merges_purge ON public.merges FOR DELETE TO gardenos_worker USING (true);
+
+CREATE POLICY merges_purged ON public.merges FOR SELECT TO gardenos_worker USING (true);
+
+CREATE POLICY merges_select ON public.merges FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
+CASE entity
+    WHEN 'leads'::text THEN (EXISTS ( SELECT
+       FROM public.leads r
+      WHERE (r.id = merges.kept_id)))
+    WHEN 'contacts'::text THEN (EXISTS ( SELECT
+       FROM public.contacts r
+      WHERE (r.id = merges.kept_id)))
+    ELSE (EXISTS ( SELECT
+       FROM public.companies r
+      WHERE (r.id = merges.kept_id)))
+END));
+
+CREATE POLICY merges_update ON public.merges FOR UPDATE TO authenticated USING (false);
 
 ALTER TABLE public.operator_actions ENABLE ROW LEVEL SECURITY;
 
@@ -5855,7 +6101,11 @@ END));
 
 CREATE POLICY taggings_owner ON public.taggings FOR SELECT TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
+CREATE POLICY taggings_owner_merge ON public.taggings FOR UPDATE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id))) WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
 CREATE POLICY taggings_owner_revert ON public.taggings FOR DELETE TO gardenos_owner USING ((agency_id = ( SELECT app.agency_id() AS agency_id)));
+
+CREATE POLICY taggings_owner_unmerge ON public.taggings FOR INSERT TO gardenos_owner WITH CHECK ((agency_id = ( SELECT app.agency_id() AS agency_id)));
 
 CREATE POLICY taggings_select ON public.taggings FOR SELECT TO authenticated USING (((agency_id = ( SELECT app.agency_id() AS agency_id)) AND
 CASE
@@ -6108,6 +6358,9 @@ GRANT SELECT(record_id) ON TABLE app.likeness_keys TO gardenos_worker;
 REVOKE ALL ON FUNCTION app.alike(kind text, keys text[], most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.alike(kind text, keys text[], most integer) TO authenticated;
 
+REVOKE ALL ON FUNCTION app.begin_merge(kind text, kept uuid, gone uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.begin_merge(kind text, kept uuid, gone uuid) TO authenticated;
+
 GRANT SELECT ON TABLE app.default_permissions TO authenticated;
 GRANT SELECT ON TABLE app.default_permissions TO gardenos_agent;
 GRANT SELECT ON TABLE app.default_permissions TO gardenos_worker;
@@ -6120,6 +6373,9 @@ REVOKE ALL ON FUNCTION app.companies_search_fill() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.contacts_search_fill() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.count_references(kind text, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.count_references(kind text, id uuid) TO authenticated;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.custom_fields TO authenticated;
 GRANT SELECT ON TABLE public.custom_fields TO gardenos_agent;
 
@@ -6130,6 +6386,9 @@ GRANT SELECT(agency_id) ON TABLE public.custom_fields TO gardenos_worker;
 GRANT SELECT(deleted_at) ON TABLE public.custom_fields TO gardenos_worker;
 
 REVOKE ALL ON FUNCTION app.deals_search_fill() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.end_merge(merge uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.end_merge(merge uuid) TO authenticated;
 
 REVOKE ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.erase(lead_ids uuid[], contact_ids uuid[], emails text[]) TO authenticated;
@@ -6177,6 +6436,9 @@ GRANT SELECT ON TABLE public.members TO supabase_auth_admin;
 
 GRANT UPDATE(role) ON TABLE public.members TO authenticated;
 
+REVOKE ALL ON FUNCTION app.move_references(merge uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.move_references(merge uuid) TO authenticated;
+
 GRANT SELECT ON TABLE app.likeness_swept TO gardenos_worker;
 
 REVOKE ALL ON FUNCTION app.note_swept(kind text, at timestamp with time zone, record_id uuid) FROM PUBLIC;
@@ -6197,6 +6459,12 @@ REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION app.record_changes() FROM PUBLIC;
 
+GRANT SELECT,INSERT ON TABLE public.lead_conversions TO authenticated;
+
+GRANT UPDATE(undone_by) ON TABLE public.lead_conversions TO authenticated;
+
+GRANT UPDATE(undone_at) ON TABLE public.lead_conversions TO authenticated;
+
 REVOKE ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) TO authenticated;
 
@@ -6211,6 +6479,9 @@ GRANT ALL ON FUNCTION app.sweep_words(most integer) TO gardenos_worker;
 
 REVOKE ALL ON FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.swept(kind text, OUT at timestamp with time zone, OUT record_id uuid) TO authenticated;
+
+REVOKE ALL ON FUNCTION app.undo_merge(merge uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.undo_merge(merge uuid) TO authenticated;
 
 GRANT SELECT,UPDATE ON TABLE public.agencies TO authenticated;
 GRANT SELECT ON TABLE public.agencies TO gardenos_agent;
@@ -6604,12 +6875,6 @@ GRANT UPDATE(accepted_by) ON TABLE public.invitations TO gardenos_auth;
 
 GRANT SELECT(created_at) ON TABLE public.invitations TO authenticated;
 
-GRANT SELECT,INSERT ON TABLE public.lead_conversions TO authenticated;
-
-GRANT UPDATE(undone_by) ON TABLE public.lead_conversions TO authenticated;
-
-GRANT UPDATE(undone_at) ON TABLE public.lead_conversions TO authenticated;
-
 GRANT SELECT ON TABLE public.lead_scores TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.lead_scores TO gardenos_agent;
 
@@ -6626,6 +6891,32 @@ GRANT SELECT ON TABLE public.llm_calls TO gardenos_worker;
 GRANT SELECT ON TABLE public.llm_spend TO authenticated;
 GRANT SELECT ON TABLE public.llm_spend TO gardenos_worker;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.llm_spend TO gardenos_agent;
+
+GRANT DELETE ON TABLE public.merges TO gardenos_worker;
+
+GRANT SELECT(id) ON TABLE public.merges TO authenticated;
+
+GRANT SELECT(agency_id) ON TABLE public.merges TO authenticated;
+GRANT SELECT(agency_id) ON TABLE public.merges TO gardenos_worker;
+
+GRANT SELECT(entity) ON TABLE public.merges TO authenticated;
+GRANT SELECT(entity) ON TABLE public.merges TO gardenos_worker;
+
+GRANT SELECT(kept_id) ON TABLE public.merges TO authenticated;
+GRANT SELECT(kept_id) ON TABLE public.merges TO gardenos_worker;
+
+GRANT SELECT(gone_id) ON TABLE public.merges TO authenticated;
+GRANT SELECT(gone_id) ON TABLE public.merges TO gardenos_worker;
+
+GRANT SELECT(moved) ON TABLE public.merges TO authenticated;
+
+GRANT SELECT(merged_by) ON TABLE public.merges TO authenticated;
+
+GRANT SELECT(merged_at) ON TABLE public.merges TO authenticated;
+
+GRANT SELECT(undone_by) ON TABLE public.merges TO authenticated;
+
+GRANT SELECT(undone_at) ON TABLE public.merges TO authenticated;
 
 GRANT SELECT,INSERT ON TABLE public.operator_actions TO gardenos_worker;
 

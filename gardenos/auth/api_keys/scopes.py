@@ -29,6 +29,7 @@ KINDS: Final = (
     "join",
     "leads",
     "members",
+    "merges",
     "memberships",
     "permissions",
     "pipelines",

@@ -67,3 +67,21 @@ SELECT app.keep_keys($1, $2)
 
 -- name: keep_pairs
 SELECT app.keep_pairs($1, $2::uuid[], $3)
+
+-- name: count_references
+SELECT app.count_references($1, $2)
+
+-- name: begin_merge
+SELECT app.begin_merge($1, $2, $3)
+
+-- name: move_references
+SELECT app.move_references($1)
+
+-- name: end_merge
+SELECT app.end_merge($1)
+
+-- name: undo_merge
+SELECT app.undo_merge($1)
+
+-- name: get_merge
+SELECT id, entity, kept_id, gone_id, merged_by, merged_at, undone_by, undone_at FROM merges WHERE id = $1
