@@ -551,7 +551,7 @@ DECLARE
   n bigint;
 BEGIN
   FOR r IN SELECT * FROM app.references_to(kind) LOOP
-    EXECUTE format('SELECT count(*) FROM %s WHERE agency_id = $1 AND %I = $2', r.relation, r.field) INTO n USING app.agency_id(), id;
+    EXECUTE format('SELECT count(*) FROM public.%I WHERE agency_id = $1 AND %I = $2', r.relation, r.field) INTO n USING app.agency_id(), id;
     IF n > 0 THEN
       counted := counted || jsonb_build_object(r.relation || '.' || r.field, n);
     END IF;
@@ -1815,11 +1815,11 @@ BEGIN
     RAISE insufficient_privilege USING MESSAGE = 'This merge is another''s, or done.';
   END IF;
   FOR r IN SELECT * FROM app.references_to(m.entity) LOOP
-    IF r.relation = 'public.taggings'::regclass::text THEN
-      EXECUTE format('WITH both AS (DELETE FROM %s t WHERE t.%I = $1 AND EXISTS (SELECT FROM %1$s k WHERE k.%2$I = $2 AND k.tag_id = t.tag_id) RETURNING t.*)
-        SELECT coalesce(jsonb_agg(to_jsonb(both)), ''[]'') FROM both', r.relation, r.field) INTO gone_tags USING m.gone_id, m.kept_id;
+    IF r.relation = 'taggings' THEN
+      EXECUTE format('WITH doubled AS (DELETE FROM public.%I t WHERE t.%I = $1 AND EXISTS (SELECT FROM public.%1$I k WHERE k.%2$I = $2 AND k.tag_id = t.tag_id) RETURNING t.*)
+        SELECT coalesce(jsonb_agg(to_jsonb(doubled)), ''[]'') FROM doubled', r.relation, r.field) INTO gone_tags USING m.gone_id, m.kept_id;
     END IF;
-    EXECUTE format('WITH moved AS (UPDATE %s t SET %I = $2 WHERE t.%2$I = $1 AND t.agency_id = $3 RETURNING t.id) SELECT jsonb_agg(id) FROM moved', r.relation, r.field)
+    EXECUTE format('WITH moved AS (UPDATE public.%I t SET %I = $2 WHERE t.%2$I = $1 AND t.agency_id = $3 RETURNING t.id) SELECT jsonb_agg(id) FROM moved', r.relation, r.field)
       INTO ids USING m.gone_id, m.kept_id, m.agency_id;
     IF ids IS NOT NULL THEN
       found_ids := found_ids || jsonb_build_object(r.relation || '.' || r.field, ids);
@@ -2158,42 +2158,22 @@ $$;
 
 ALTER FUNCTION app.record_changes() OWNER TO gardenos_owner;
 
-CREATE TABLE public.lead_conversions (
-    id uuid DEFAULT uuidv7() NOT NULL,
-    agency_id uuid NOT NULL,
-    lead_id uuid NOT NULL,
-    status_before text NOT NULL,
-    contact_id uuid,
-    company_id uuid,
-    deal_id uuid,
-    contact_version bigint,
-    company_version bigint,
-    deal_version bigint,
-    converted_by uuid DEFAULT app.user_id(),
-    converted_at timestamp with time zone DEFAULT now() NOT NULL,
-    undone_by uuid,
-    undone_at timestamp with time zone
-);
-
-ALTER TABLE ONLY public.lead_conversions FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.lead_conversions OWNER TO gardenos_owner;
-
 CREATE FUNCTION app.references_to(kind text) RETURNS TABLE(relation text, field text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
     BEGIN ATOMIC
- SELECT ((c.conrelid)::regclass)::text AS conrelid,
+ SELECT (r.relname)::text AS relname,
      (a.attname)::text AS attname
-    FROM (pg_constraint c
+    FROM ((pg_constraint c
+      JOIN pg_class r ON ((r.oid = c.conrelid)))
       JOIN pg_attribute a ON (((a.attrelid = c.conrelid) AND (a.attnum = c.conkey[cardinality(c.conkey)]))))
-   WHERE ((c.contype = 'f'::"char") AND (c.confrelid = ((('public.'::text || references_to.kind))::regclass)::oid))
+   WHERE ((c.contype = 'f'::"char") AND (c.confrelid = ((('public.'::text || references_to.kind))::regclass)::oid) AND (r.relnamespace = ('public'::regnamespace)::oid))
  UNION
-  SELECT ('public.lead_conversions'::regclass)::text AS text,
+  SELECT 'lead_conversions'::text,
      'contact_id'::text
    WHERE (references_to.kind = 'contacts'::text)
  UNION
-  SELECT ('public.lead_conversions'::regclass)::text AS text,
+  SELECT 'lead_conversions'::text,
      'company_id'::text
    WHERE (references_to.kind = 'companies'::text)
   ORDER BY 1, 2;
@@ -2523,7 +2503,7 @@ BEGIN
   EXECUTE format('UPDATE public.%I l SET deleted_at = NULL, external_id = b.external_id FROM (SELECT x.* FROM jsonb_populate_record(NULL::public.%1$I, $2) x) AS b WHERE l.id = $1', m.entity)
     USING m.gone_id, m.gone_before;
   FOR r IN SELECT split_part(e.key, '.', 1) AS relation, split_part(e.key, '.', 2) AS field, e.value AS ids FROM jsonb_each(m.moved) AS e LOOP
-    EXECUTE format('UPDATE %I t SET %I = $1 WHERE t.%2$I = $2 AND t.agency_id = $3 AND t.id IN (SELECT i::uuid FROM jsonb_array_elements_text($4) i)', r.relation, r.field)
+    EXECUTE format('UPDATE public.%I t SET %I = $1 WHERE t.%2$I = $2 AND t.agency_id = $3 AND t.id IN (SELECT i::uuid FROM jsonb_array_elements_text($4) i)', r.relation, r.field)
       USING m.gone_id, m.kept_id, m.agency_id, r.ids;
   END LOOP;
   INSERT INTO public.taggings SELECT t.* FROM jsonb_populate_recordset(NULL::public.taggings, m.dropped) t
@@ -3503,6 +3483,27 @@ ALTER TABLE ONLY public.invitations FORCE ROW LEVEL SECURITY;
 ALTER TABLE public.invitations OWNER TO gardenos_owner;
 
 COMMENT ON COLUMN public.invitations.digest IS 'SHA-256 of the token; never the token itself.';
+
+CREATE TABLE public.lead_conversions (
+    id uuid DEFAULT uuidv7() NOT NULL,
+    agency_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    status_before text NOT NULL,
+    contact_id uuid,
+    company_id uuid,
+    deal_id uuid,
+    contact_version bigint,
+    company_version bigint,
+    deal_version bigint,
+    converted_by uuid DEFAULT app.user_id(),
+    converted_at timestamp with time zone DEFAULT now() NOT NULL,
+    undone_by uuid,
+    undone_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.lead_conversions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.lead_conversions OWNER TO gardenos_owner;
 
 CREATE TABLE public.lead_scores (
     id uuid DEFAULT uuidv7() NOT NULL,
@@ -6459,12 +6460,6 @@ REVOKE ALL ON FUNCTION app.record(relation regclass, without text[]) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION app.record_changes() FROM PUBLIC;
 
-GRANT SELECT,INSERT ON TABLE public.lead_conversions TO authenticated;
-
-GRANT UPDATE(undone_by) ON TABLE public.lead_conversions TO authenticated;
-
-GRANT UPDATE(undone_at) ON TABLE public.lead_conversions TO authenticated;
-
 REVOKE ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.revert_chunk(import uuid, chunk integer, OUT removed integer, OUT restored integer, OUT kept integer) TO authenticated;
 
@@ -6874,6 +6869,12 @@ GRANT SELECT(accepted_by) ON TABLE public.invitations TO authenticated;
 GRANT UPDATE(accepted_by) ON TABLE public.invitations TO gardenos_auth;
 
 GRANT SELECT(created_at) ON TABLE public.invitations TO authenticated;
+
+GRANT SELECT,INSERT ON TABLE public.lead_conversions TO authenticated;
+
+GRANT UPDATE(undone_by) ON TABLE public.lead_conversions TO authenticated;
+
+GRANT UPDATE(undone_at) ON TABLE public.lead_conversions TO authenticated;
 
 GRANT SELECT ON TABLE public.lead_scores TO authenticated;
 GRANT SELECT,INSERT ON TABLE public.lead_scores TO gardenos_agent;

@@ -36,6 +36,7 @@ from gardenos.sdk.feed import Events
 from gardenos.sdk.imports import Imports
 from gardenos.sdk.invitations import Invitations
 from gardenos.sdk.leads import Leads
+from gardenos.sdk.merges import Merges
 from gardenos.sdk.orchestrator import Orchestrator
 from gardenos.sdk.permissions import FieldMasks, Permissions
 from gardenos.sdk.pipelines import Pipelines
@@ -102,6 +103,7 @@ class _Client(Namespace[D]):
         self.duplicates = Duplicates[D](driver)
         self.exports = Exports[D](driver)
         self.jobs = Jobs[D](driver)
+        self.merges = Merges[D](driver)
         self.orchestrator = Orchestrator[D](driver)
         self.tasks = Tasks[D](driver)
         self.agents = Agents[D](driver)

@@ -63,6 +63,7 @@ ACROSS_AGENCIES: Mapping[str, set[str]] = {
         "leads",
         "llm_calls",
         "llm_spend",
+        "merges",
         "outbox",
         "pipelines",
         "tags",

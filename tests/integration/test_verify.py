@@ -112,7 +112,7 @@ async def test_the_orchestrators_role_sees_ids_of_leads_and_effects_and_nothing_
         " GROUP BY attrelid"
     )
     assert {row["table"]: row["columns"] for row in readable} == {
-        "leads": ["agency_id", "deleted_at", "id"],
+        "leads": ["agency_id", "deleted_at", "id", "updated_at"],
         "lead_scores": ["agency_id", "id", "task_id"],
         "follow_ups": ["agency_id", "id", "task_id"],
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gardenos.core.ids import AgencyId
@@ -70,6 +70,12 @@ class AgencyChanges(BaseModel):
     name: Annotated[NotBlank, Field(max_length=200)] = Field(default="")
     default_country: Country | None = None
     duplicate_check: DuplicateCheck = DuplicateCheck.FUZZY
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty", "says nothing to change")
+        return self
 
     def given(self) -> dict[str, Any]:
         """The fields that were sent."""

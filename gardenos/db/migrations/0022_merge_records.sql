@@ -48,11 +48,12 @@ SELECT app.record('public.merges', ARRAY['kept_before', 'kept_after', 'gone_befo
 CREATE FUNCTION app.references_to(kind text) RETURNS TABLE (relation text, field text)
 LANGUAGE sql STABLE SET search_path = pg_catalog
 BEGIN ATOMIC
-  SELECT c.conrelid::regclass::text, a.attname::text
-    FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[cardinality(c.conkey)]
-   WHERE c.contype = 'f' AND c.confrelid = ('public.' || kind)::regclass
-  UNION SELECT 'public.lead_conversions'::regclass::text, 'contact_id' WHERE kind = 'contacts'
-  UNION SELECT 'public.lead_conversions'::regclass::text, 'company_id' WHERE kind = 'companies'
+  SELECT r.relname::text, a.attname::text
+    FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
+    JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[cardinality(c.conkey)]
+   WHERE c.contype = 'f' AND c.confrelid = ('public.' || kind)::regclass AND r.relnamespace = 'public'::regnamespace
+  UNION SELECT 'lead_conversions', 'contact_id' WHERE kind = 'contacts'
+  UNION SELECT 'lead_conversions', 'company_id' WHERE kind = 'companies'
    ORDER BY 1, 2;
 END;
 
@@ -65,7 +66,7 @@ DECLARE
   n bigint;
 BEGIN
   FOR r IN SELECT * FROM app.references_to(kind) LOOP
-    EXECUTE format('SELECT count(*) FROM %s WHERE agency_id = $1 AND %I = $2', r.relation, r.field) INTO n USING app.agency_id(), id;
+    EXECUTE format('SELECT count(*) FROM public.%I WHERE agency_id = $1 AND %I = $2', r.relation, r.field) INTO n USING app.agency_id(), id;
     IF n > 0 THEN
       counted := counted || jsonb_build_object(r.relation || '.' || r.field, n);
     END IF;
@@ -112,11 +113,11 @@ BEGIN
     RAISE insufficient_privilege USING MESSAGE = 'This merge is another''s, or done.';
   END IF;
   FOR r IN SELECT * FROM app.references_to(m.entity) LOOP
-    IF r.relation = 'public.taggings'::regclass::text THEN
-      EXECUTE format('WITH both AS (DELETE FROM %s t WHERE t.%I = $1 AND EXISTS (SELECT FROM %1$s k WHERE k.%2$I = $2 AND k.tag_id = t.tag_id) RETURNING t.*)
-        SELECT coalesce(jsonb_agg(to_jsonb(both)), ''[]'') FROM both', r.relation, r.field) INTO gone_tags USING m.gone_id, m.kept_id;
+    IF r.relation = 'taggings' THEN
+      EXECUTE format('WITH doubled AS (DELETE FROM public.%I t WHERE t.%I = $1 AND EXISTS (SELECT FROM public.%1$I k WHERE k.%2$I = $2 AND k.tag_id = t.tag_id) RETURNING t.*)
+        SELECT coalesce(jsonb_agg(to_jsonb(doubled)), ''[]'') FROM doubled', r.relation, r.field) INTO gone_tags USING m.gone_id, m.kept_id;
     END IF;
-    EXECUTE format('WITH moved AS (UPDATE %s t SET %I = $2 WHERE t.%2$I = $1 AND t.agency_id = $3 RETURNING t.id) SELECT jsonb_agg(id) FROM moved', r.relation, r.field)
+    EXECUTE format('WITH moved AS (UPDATE public.%I t SET %I = $2 WHERE t.%2$I = $1 AND t.agency_id = $3 RETURNING t.id) SELECT jsonb_agg(id) FROM moved', r.relation, r.field)
       INTO ids USING m.gone_id, m.kept_id, m.agency_id;
     IF ids IS NOT NULL THEN
       found_ids := found_ids || jsonb_build_object(r.relation || '.' || r.field, ids);
@@ -177,7 +178,7 @@ BEGIN
   EXECUTE format('UPDATE public.%I l SET deleted_at = NULL, external_id = b.external_id FROM (SELECT x.* FROM jsonb_populate_record(NULL::public.%1$I, $2) x) AS b WHERE l.id = $1', m.entity)
     USING m.gone_id, m.gone_before;
   FOR r IN SELECT split_part(e.key, '.', 1) AS relation, split_part(e.key, '.', 2) AS field, e.value AS ids FROM jsonb_each(m.moved) AS e LOOP
-    EXECUTE format('UPDATE %I t SET %I = $1 WHERE t.%2$I = $2 AND t.agency_id = $3 AND t.id IN (SELECT i::uuid FROM jsonb_array_elements_text($4) i)', r.relation, r.field)
+    EXECUTE format('UPDATE public.%I t SET %I = $1 WHERE t.%2$I = $2 AND t.agency_id = $3 AND t.id IN (SELECT i::uuid FROM jsonb_array_elements_text($4) i)', r.relation, r.field)
       USING m.gone_id, m.kept_id, m.agency_id, r.ids;
   END LOOP;
   INSERT INTO public.taggings SELECT t.* FROM jsonb_populate_recordset(NULL::public.taggings, m.dropped) t

@@ -33,8 +33,9 @@ BOTH = {
 }
 SCORED = """
 WITH task AS (
-  INSERT INTO agent_tasks (agency_id, agent_type, payload, state, finished_at)
-  VALUES ($1, 'lead_analysis', jsonb_build_object('lead_id', $2::uuid), 'succeeded', now()) RETURNING id
+  INSERT INTO agent_tasks (agency_id, agent_type, payload, state, fence, started_at, finished_at)
+  VALUES ($1, 'lead_analysis', jsonb_build_object('lead_id', $2::uuid), 'succeeded', 1, now(), now())
+  RETURNING id
 ), score AS (
   INSERT INTO lead_scores (agency_id, task_id, lead_id, quality_score, conversion_probability, reasons,
                            next_actions, provider, model)

@@ -129,7 +129,7 @@ async def test_a_post_with_the_same_key_takes_effect_once(
     assert new is not None
     sent = {name: made[name] for name in new.model_fields if made.get(name) is not None}
     sent |= {"name": "Once"} if noun == "pipelines" else {}
-    key = {"Idempotency-Key": "k1"}
+    key = {"Idempotency-Key": "k1", "Allow-Duplicate": "true"}
     first = await api.post(f"/v1/{noun}", json=sent, headers=key)
     again = await api.post(f"/v1/{noun}", json=sent, headers=key)
     assert first.status_code == again.status_code == 201

@@ -29,10 +29,16 @@ UNFILLED: Final[Mapping[str, str]] = {
         ("app.search_words", "app.search_words_gone"),
         "every name here has digits in it, and what has is no word of the dictionary",
     ),
+    **dict.fromkeys(("app.likeness_swept", "duplicates"), "the sweep finds pairs, and is not here"),
+    "merges": "merging takes two records: bulk/test_merges",
     "webhook_deliveries": "the webhooks here are off: nothing outside is called",
 }
 """Tables that no route of an agency fills, and why."""
-UNASKED: Final[Mapping[str, str]] = {"replay_webhook_delivery": UNFILLED["webhook_deliveries"]}
+UNASKED: Final[Mapping[str, str]] = {
+    "replay_webhook_delivery": UNFILLED["webhook_deliveries"],
+    **dict.fromkeys(("dismiss_duplicate", "reopen_duplicate"), UNFILLED["duplicates"]),
+    **dict.fromkeys(("get_merge", "undo_merge"), UNFILLED["merges"]),
+}
 """Operations about what is not there, and why."""
 UNSERVED: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -68,6 +74,7 @@ BLIND: Final[Mapping[str, str]] = {
     ),
     "read_dashboard": "in numbers: crm/test_dashboard",
     "download_rejected": "of a file without rejected rows: bulk/test_imports_staged",
+    "list_duplicates": UNFILLED["duplicates"],
     "list_webhook_deliveries": UNFILLED["webhook_deliveries"],
     "follow_events": "tells of what happens while it is asked: the test of events below",
 }

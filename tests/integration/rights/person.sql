@@ -75,6 +75,9 @@ WITH attached AS (
          convert_to(format('[[1,"refused",null,"Engine Street",["Lovelace","%s"]],[2,"refused",null,"",["Hopper"]]]', $3), 'UTF8'),
          jsonb_build_array(jsonb_build_object('id', $2::text, 'changes', '{"last_name": ["Lovelace", "Byron"]}'::jsonb)), now()
     FROM imported
+), doubled AS (
+  INSERT INTO merges (agency_id, entity, kept_id, gone_id, kept_before, gone_before, merged_by)
+  VALUES ($1, 'leads', $2, uuidv7(), '{}', jsonb_build_object('last_name', 'Lovelace', 'email', $3), $4::uuid)
 ), hook AS (
   INSERT INTO webhooks (agency_id, url, secret) VALUES ($1, 'https://example.org/', 'whsec_AAAA') RETURNING id
 ), told AS (

@@ -177,6 +177,7 @@ async def test_nothing_of_an_erased_person_is_left_and_everything_of_others_is(
         **dict.fromkeys(TABLES, 1),
         **dict.fromkeys(("leads", "bulk_chunks", "import_chunks"), 2),
         "agent_tasks": 3,
+        "merges": 1,
         "audit_log": 0,
     }
     for table in TABLES:
