@@ -8,8 +8,8 @@ from uuid import UUID
 
 from gardenos.sdk.bound import D, endpoint
 from gardenos.sdk.call import Call
+from gardenos.sdk.merges import MergingRecords
 from gardenos.sdk.records import SENT, Record, Ref, Version
-from gardenos.sdk.timeline import TimedRecords
 
 
 class Company(Record):
@@ -67,7 +67,7 @@ class CompanyChanges(CompanyFields, total=False):
     name: str
 
 
-class Companies(TimedRecords[D, Company]):
+class Companies(MergingRecords[D, Company]):
     """The agency's companies."""
 
     path = "/v1/companies"

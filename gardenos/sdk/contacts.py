@@ -8,8 +8,8 @@ from uuid import UUID
 
 from gardenos.sdk.bound import D, endpoint
 from gardenos.sdk.call import Call
+from gardenos.sdk.merges import MergingRecords
 from gardenos.sdk.records import SENT, Record, Ref, Version
-from gardenos.sdk.timeline import TimedRecords
 
 
 class Contact(Record):
@@ -64,7 +64,7 @@ class ContactFields(TypedDict, total=False):
     owner_id: UUID | str | None
 
 
-class Contacts(TimedRecords[D, Contact]):
+class Contacts(MergingRecords[D, Contact]):
     """The agency's contacts."""
 
     path = "/v1/contacts"

@@ -14,9 +14,9 @@ from gardenos.sdk.call import Call, Step, after, model, post
 from gardenos.sdk.companies import CompanyFields
 from gardenos.sdk.contacts import ContactFields
 from gardenos.sdk.deals import NewDeal
+from gardenos.sdk.merges import MergingRecords
 from gardenos.sdk.records import SENT, Record, Ref, Version, id_of, if_match, plain
 from gardenos.sdk.results import FollowUp, Reason
-from gardenos.sdk.timeline import TimedRecords
 
 if TYPE_CHECKING:
     import httpx
@@ -160,7 +160,7 @@ def _every(
     return found
 
 
-class Leads(TimedRecords[D, Lead]):
+class Leads(MergingRecords[D, Lead]):
     """The agency's leads."""
 
     path = "/v1/leads"

@@ -10,7 +10,8 @@ from uuid import UUID
 from gardenos.sdk.base import Result
 from gardenos.sdk.bound import D, Namespace, endpoint
 from gardenos.sdk.call import Call, model, segment
-from gardenos.sdk.records import ChangingRecords, R, Ref, id_of
+from gardenos.sdk.records import R, Ref, id_of
+from gardenos.sdk.timeline import TimedRecords
 
 _PATH = "/v1/merges"
 Side: TypeAlias = Literal["this", "other"]
@@ -43,7 +44,7 @@ class Merged(Result):
 MergeRef: TypeAlias = Merge | UUID | str
 
 
-class MergingRecords(ChangingRecords[D, R]):
+class MergingRecords(TimedRecords[D, R]):
     """Records of which two may be one."""
 
     @endpoint

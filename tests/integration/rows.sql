@@ -40,6 +40,8 @@ SELECT agency_id, 'companies', now(), id FROM companies WHERE agency_id = app.ag
 INSERT INTO companies (agency_id, name) SELECT app.agency_id(), 'Analytical Engine';
 INSERT INTO duplicates (agency_id, entity, first_id, second_id, score, reasons)
 SELECT app.agency_id(), 'companies', min(id::text)::uuid, max(id::text)::uuid, 0.8, '{name}' FROM companies WHERE agency_id = app.agency_id();
+INSERT INTO merges (agency_id, entity, kept_id, gone_id, kept_before, gone_before, merged_by)
+SELECT agency_id, 'companies', first_id, second_id, '{}', '{}', app.user_id() FROM duplicates WHERE agency_id = app.agency_id();
 INSERT INTO imports (agency_id, created_by, role, state, rows_total)
 SELECT app.agency_id(), app.user_id(), app.user_role(), 'running', 1;
 INSERT INTO import_chunks (agency_id, import_id, number, first_row, rows, data)

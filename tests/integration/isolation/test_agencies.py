@@ -46,6 +46,10 @@ UNSERVED: Final[Mapping[str, str]] = {
         "about a password, which no agency has: tests/integration/auth",
     ),
     **dict.fromkeys(
+        ("merge_lead", "merge_contact", "merge_company"),
+        "about two records, and a record is none with itself: bulk/test_merges",
+    ),
+    **dict.fromkeys(
         ("get_open_invitation", "accept_invitation", "put_content", "get_content"),
         "asks for the secret in an address, which is no id of a record and is held by its signature",
     ),
