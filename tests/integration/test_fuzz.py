@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,7 +29,9 @@ from gardenos.ai import models as ai_models
 from gardenos.ai.progress import LONGEST_STREAM_S
 from gardenos.auth.operators import ensure_operator, issue_access_token
 from gardenos.auth.tokens import TokenIssuer
-from gardenos.db.session import Role
+from gardenos.core.ids import AgencyId
+from gardenos.crm.duplicates.sweep import sweep_agency
+from gardenos.db.session import Database, Role
 from gardenos.testing.postgres import PostgresServer
 from tests.support.fuzzing import EMAIL, LONGEST_WAIT_S, PASSWORD, Known, known_requests
 from tests.support.local import local_installation, settings_for
@@ -71,8 +74,20 @@ async def installation(dsn: str, home: Path) -> AsyncGenerator[Target]:
             agency = (await client.get("/v1/agency")).json()["id"]
             async with database.system(Role.WORKER) as session:
                 dead = str(await session.fetchval(DEAD_TASK, UUID(agency)))
-            show(await known_requests(client, dead), document)
+            pair = await pair_of_leads(client, database, AgencyId(UUID(agency)))
+            show(await known_requests(client, dead, pair), document)
         yield Target(url, token, document)
+
+
+async def pair_of_leads(client: httpx.AsyncClient, database: Database, agency: AgencyId) -> str:
+    """The id of a pair, as the sweep finds it."""
+    for _ in range(2):
+        sent = {"first_name": "Grace", "last_name": "Hopper", "company": "Harvard Mark"}
+        made = await client.post("/v1/leads", json=sent, headers={"Allow-Duplicate": "true"})
+        assert made.is_success, made.text
+    await sweep_agency(database, agency, timedelta(0))
+    [pair] = (await client.get("/v1/duplicates")).json()["items"]
+    return str(pair["id"])
 
 
 def show(known: Mapping[str, Known], document: dict[str, Any]) -> None:

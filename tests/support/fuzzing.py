@@ -27,6 +27,7 @@ class Known:
 EMAIL: Final = "owner@example.org"
 PASSWORD: Final = "a password of some length"
 LONGEST_WAIT_S: Final = 0.5
+_SURE: Final = {"Allow-Duplicate": "true"}
 _LATER: Final = "2027-06-01T00:00:00Z"
 _TYPE: Final = {"agent_type": "lead_analysis"}
 _TEXT: Final = "Two beds, one pond."
@@ -39,10 +40,10 @@ _BODIES: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Known]:
+async def known_requests(client: httpx.AsyncClient, dead: str, pair: str) -> dict[str, Known]:
     """A request for each operation that needs a record, or a value with a meaning.
 
-    `dead` is the id of a dead task.
+    `dead` is the id of a dead task, `pair` that of two leads that may be one.
     """
 
     async def made(path: str, **sent: Any) -> str:
@@ -85,10 +86,36 @@ async def known_requests(client: httpx.AsyncClient, dead: str) -> dict[str, Know
         "follow_task": Known(parameters={"task_id": task} | soon),
         "follow_events": Known(parameters={"entities": "leads"} | soon),
         **await _import_requests(made),
+        **await _alike_requests(client, pair),
         **await _record_requests(client, lead),
         **await _steering_requests(client, made, analysis),
         **await _rights_requests(client, made),
         **await _program_requests(made),
+    }
+
+
+async def _alike_requests(client: httpx.AsyncClient, pair: str) -> dict[str, Known]:
+    """The same for records that may be one."""
+    found: dict[str, Known] = {}
+    for noun, one in (("leads", "lead"), ("contacts", "contact"), ("companies", "company")):
+        ids: list[str] = []
+        for name in ("Twin", "Other"):
+            sent = {"name": name} if noun == "companies" else {"last_name": name}
+            made = await client.post(f"/v1/{noun}", json=sent, headers=_SURE)
+            ids.append(made.raise_for_status().json()["id"])
+        found[f"merge_{one}"] = Known(
+            {"from": ids[1], "dry_run": True}, parameters={f"{one}_id": ids[0]}
+        )
+    place = f"/v1/leads/{found['merge_lead'].parameters['lead_id']}/merge"
+    other = (await client.post("/v1/leads", json={"last_name": "Third"})).json()["id"]
+    merged = (await client.post(place, json={"from": other})).raise_for_status().json()
+    of_merge = {"merge_id": merged["merge"]["id"]}
+    of_pair = {"pair_id": pair}
+    return found | {
+        "get_merge": Known(parameters=of_merge),
+        "undo_merge": Known(parameters=of_merge),
+        "dismiss_duplicate": Known(parameters=of_pair),
+        "reopen_duplicate": Known(parameters=of_pair),
     }
 
 
