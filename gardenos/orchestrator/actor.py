@@ -102,6 +102,7 @@ class AIOrchestrator:
         )
         self._hints = Listener(dsn, QUEUED_CHANNEL, self._dispatcher.wake)
         self._rounds: asyncio.Task[None] | None = None
+        self._telling = asyncio.Lock()
 
     def start(self) -> None:
         """Begin to dispatch and to watch."""
@@ -186,19 +187,23 @@ class AIOrchestrator:
                 await asyncio.to_thread(self._board.drop, key)
 
     async def _tell(self) -> None:
-        """Note down for the autoscaler what there is to do."""
-        self._known.depth = await self._queue.depth()
-        self._known.overrides = await self._queue.overrides()
-        snapshot = self.snapshot()
-        self._in_office = snapshot["epoch"] is not None
-        pools = {
-            name: {figure: pool[figure] for figure in _FIGURES}
-            for name, pool in snapshot["agents"].items()
-        }
-        if not self._in_office:
-            return  # who holds office tells, and of what is in flight only that one knows
-        note = {"at": time.time(), "pools": pools}
-        await asyncio.to_thread(self._board.put, POOLS, encode(note))
+        """Note down for the autoscaler what there is to do.
+
+        One at a time: what a round read earlier must not be told after what was read later.
+        """
+        async with self._telling:
+            self._known.depth = await self._queue.depth()
+            self._known.overrides = await self._queue.overrides()
+            snapshot = self.snapshot()
+            self._in_office = snapshot["epoch"] is not None
+            if not self._in_office:
+                return  # who holds office tells, and of what is in flight only that one knows
+            pools = {
+                name: {figure: pool[figure] for figure in _FIGURES}
+                for name, pool in snapshot["agents"].items()
+            }
+            note = {"at": time.time(), "pools": pools}
+            await asyncio.to_thread(self._board.put, POOLS, encode(note))
 
     async def _look_for_rivals(self) -> None:
         """Out of office, say that it stands by; in office, see whether another does."""

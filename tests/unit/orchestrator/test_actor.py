@@ -191,6 +191,7 @@ async def test_notes_of_the_long_dead_are_taken_down(
 async def test_the_autoscaler_is_told_the_backlog_and_the_override(
     board: NoticedBoard, orchestrator: AIOrchestrator, tasks: Tasks, owner: Claims
 ) -> None:
+    await told(board, lambda: orchestrator.snapshot()["epoch"], bool)
     await tasks.enqueue({}, {}, {})
     row = await orchestrator.set_replicas("patient", 3, set_by=owner.sub)
     assert (row["agent_type"], row["replicas"], row["expires_at"]) == ("patient", 3, None)
